@@ -1,0 +1,21 @@
+// The one home of nlohmann-json: the type, and parsing that returns instead of throwing.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace runner {
+
+/// Objects keep the order in which their keys were set, so that output is stable and reads well.
+using Json = nlohmann::ordered_json;
+
+Result<Json> ParseJson(std::string_view text);
+/// One line; bytes that are not UTF-8 are replaced, never an error.
+std::string JsonText(const Json& json);
+/// For people: indented by two.
+std::string JsonPretty(const Json& json);
+
+}  // namespace runner

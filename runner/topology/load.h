@@ -1,0 +1,47 @@
+// From text to a sound Topology, or all that is wrong with it.
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "topology/model.h"
+
+namespace runner {
+
+/// What a file is read with.
+struct LoadOptions {
+  std::string file = "-";                               // the path for messages and for the default name
+  std::vector<std::pair<std::string, std::string>> set;  // --set NAME=VALUE, in order
+  /// The environment, for `${NAME}`; nothing where the variable is unset.
+  std::function<std::optional<std::string>(const std::string&)> environment = {};
+  std::optional<std::string> name = {};  // --name: instead of the file's `name`
+};
+
+struct LoadResult {
+  std::optional<Topology> topology;  // present exactly if no error (severity kError) was found
+  Errors errors;                     // sorted by place; warnings too
+  bool ok() const { return topology.has_value(); }
+};
+
+/// Parses, expands and validates. Reads no file and makes no system call; every mistake is told once, with its place
+/// and source line. Order of layers: YAML syntax, references, ranges, types and keys, names, ranges of values,
+/// cross-checks; a later layer does not judge what an earlier one refused.
+LoadResult LoadTopology(std::string_view text, const LoadOptions& options);
+
+/// Reads `options.file` ("-" is standard input; at most 16 MiB) and loads it.
+LoadResult LoadTopologyFile(const LoadOptions& options);
+
+/// What a topology asks for that this version does not build yet: an error each, at its place. `up` and `plan` refuse
+/// these; `validate` does not.
+Errors FindUnbuilt(const Topology& topology);
+
+/// The topology with everything filled in, as a file that loads to an equal Topology.
+std::string PrintYaml(const Topology& topology);
+/// The same document as JSON text.
+std::string PrintJson(const Topology& topology);
+
+}  // namespace runner
