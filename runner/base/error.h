@@ -150,9 +150,9 @@ using Status = Result<void>;
 }  // namespace runner
 
 /// The value of a Result, or a return of its error from the enclosing function.
-#define TRY(...)                                               \
-  __extension__({                                              \
-    auto try_result = (__VA_ARGS__);                           \
+#define TRY(...)                                                \
+  __extension__({                                               \
+    auto try_result = (__VA_ARGS__);                            \
     if (!try_result.ok()) return std::move(try_result).error(); \
-    std::move(try_result).value();                             \
+    std::move(try_result).value();                              \
   })

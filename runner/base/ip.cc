@@ -68,9 +68,7 @@ bool IpAddress::is_link_local() const {
   return bytes_[0] == 169 && bytes_[1] == 254;
 }
 
-bool IpAddress::is_multicast() const {
-  return is_ipv6() ? bytes_[0] == 0xff : (bytes_[0] & 0xf0) == 0xe0;
-}
+bool IpAddress::is_multicast() const { return is_ipv6() ? bytes_[0] == 0xff : (bytes_[0] & 0xf0) == 0xe0; }
 
 std::optional<IpAddress> IpAddress::Plus(std::uint64_t n) const {
   IpAddress sum = *this;
@@ -97,7 +95,8 @@ std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
   int length = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
   if (!address || error != std::errc() || end != digits.data() + digits.size() || length < 0 ||
-      length > address->bits() || digits.size() > 3 || digits.front() == '-' || (digits.size() > 1 && digits[0] == '0')) {
+      length > address->bits() || digits.size() > 3 || digits.front() == '-' ||
+      (digits.size() > 1 && digits[0] == '0')) {
     return std::nullopt;
   }
   return IpPrefix(*address, length);
@@ -121,9 +120,7 @@ bool IpPrefix::Contains(const IpAddress& address) const {
   return address.family() == family() && IpPrefix(address, length_).Masked().address_ == Masked().address_;
 }
 
-bool IpPrefix::Contains(const IpPrefix& other) const {
-  return other.length_ >= length_ && Contains(other.address_);
-}
+bool IpPrefix::Contains(const IpPrefix& other) const { return other.length_ >= length_ && Contains(other.address_); }
 
 std::string IpPrefix::text() const { return address_.text() + "/" + std::to_string(length_); }
 

@@ -29,8 +29,8 @@ MacAddress MacAddress::FromSeed(std::string_view seed) {
 }
 
 std::string MacAddress::text() const {
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes_[0], bytes_[1], bytes_[2], bytes_[3],
-                     bytes_[4], bytes_[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes_[0], bytes_[1], bytes_[2], bytes_[3], bytes_[4],
+                     bytes_[5]);
 }
 
 }  // namespace runner
