@@ -1,0 +1,42 @@
+// The user's own nftables text: checked where it can do no harm, loaded in one batch in place of what a former load
+// made, and remembered by the tables that came of it.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "kernel/nftables.h"
+
+namespace runner::kernel {
+
+/// Whether the text may say `flush ruleset`. In a namespace that is ours alone it clears what a former load left; in
+/// one that existed before, it would take other people's tables.
+enum class FlushRuleset { kAllowed, kRefused };
+
+struct UserRules {
+  std::string text;
+  std::vector<TableId> old_tables = {};  // what the former load made: replaced
+  std::vector<TableId> own_tables = {};  // the runner's, which the text must not touch: as they were, whatever it says
+  FlushRuleset flush = FlushRuleset::kAllowed;
+};
+
+struct LoadedTable {
+  TableId id;
+  std::string listing;  // NormalListing of it
+  friend bool operator==(const LoadedTable&, const LoadedTable&) = default;
+};
+
+/// Replaces `old_tables` by what the text makes, all in one batch, and returns the tables that came of it. The
+/// runner's own tables outlive a `flush ruleset` in the text: they are put back in the same batch as they stood.
+/// Errors have their place in the text in `at` (see NftWorker).
+Result<std::vector<LoadedTable>> LoadUserRules(NftWorker& worker, int ns_fd, const UserRules& rules);
+
+/// Whether the text would load in a namespace with these interfaces; touches nothing.
+Status CheckUserRules(NftWorker& worker, const UserRules& rules, const std::vector<std::string>& interfaces);
+
+/// The tables as they are now, in the order asked for; a table that is gone is left out.
+Result<std::vector<LoadedTable>> ReadTables(NftWorker& worker, int ns_fd, const std::vector<TableId>& tables);
+
+}  // namespace runner::kernel
