@@ -1,0 +1,43 @@
+"""Runs one file of unittest cases for ctest: `run_unittest.py FILE [unittest options]`.
+
+A line `not run: NAME: REASON` is printed for each skipped case (tools/test collects them). The exit status is 77, which
+ctest shows as skipped, when nothing of the file could run, and 1 when the file holds no case at all.
+"""
+
+import importlib.util
+import os
+import sys
+import unittest
+
+
+def load(path):
+    folder = os.path.dirname(os.path.abspath(path))
+    # The file's own folder, and the support library's.
+    sys.path[:0] = [folder, os.path.dirname(os.path.abspath(__file__))]
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(argv):
+    module = load(argv[1])
+    program = unittest.main(
+        module=module, argv=[argv[1]] + argv[2:], exit=False, verbosity=2, testRunner=unittest.TextTestRunner)
+    result = program.result
+    sys.stderr.flush()
+    for case, reason in result.skipped:
+        print(f"not run: {case}: {reason}")
+    print(f"cases: {result.testsRun} run, {len(result.skipped)} skipped")
+    if result.testsRun == 0 and not result.skipped and result.wasSuccessful():
+        print(f"{argv[1]}: no test cases found")
+        return 1
+    if not result.wasSuccessful():
+        return 1
+    return 77 if result.testsRun == len(result.skipped) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
