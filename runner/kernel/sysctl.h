@@ -1,0 +1,23 @@
+// Kernel settings below /proc/sys/net, of the namespace that the CALLING THREAD is in.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace runner {
+
+/// The file of a key, as sysctl(8) reads keys: the first separator decides. After "net.", dots separate and a slash
+/// stands for a dot in a name ("net.ipv4.conf.eth0/1.rp_filter"); after "net/", slashes separate and dots are dots.
+/// Fails for what is not below net, and for a way out of it.
+Result<std::string> SysctlPath(std::string_view key);
+
+/// The value without white space around, one space for tabs and spaces within: as it is compared.
+std::string NormaliseSysctl(std::string_view value);
+
+Result<std::string> ReadSysctl(std::string_view key);
+
+/// Writes and reads back: some settings take less than they are given and don't say so.
+Status WriteSysctl(std::string_view key, std::string_view value);
+
+}  // namespace runner
