@@ -1,0 +1,73 @@
+// The runner's side of an uplink: starts the helper, asks it, changes it, stops it. The helper is known by pid, start
+// time and token, and found again by its command line.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "uplink/spec.h"
+
+namespace runner {
+
+/// The argument that makes `toporun` the helper: `toporun uplink-helper LAB NODE`.
+inline constexpr char kUplinkHelperCommand[] = "uplink-helper";
+
+/// A helper's identity, worth recording in the journal.
+struct UplinkProcess {
+  std::string node;
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat
+  std::string token;             // random, of this start; empty where the process was found without asking it
+  Json ToJson() const;
+  static Result<UplinkProcess> FromJson(const Json& json);
+  friend bool operator==(const UplinkProcess&, const UplinkProcess&) = default;
+};
+
+/// What a helper says of itself.
+struct UplinkState {
+  enum class Life {
+    kGone,    // no such process
+    kSilent,  // the process lives and does not answer on its socket
+    kServing
+  };
+  Life life = Life::kGone;
+  UplinkProcess process;              // kServing, kSilent
+  UplinkSpec spec;                    // kServing: as it runs
+  std::vector<ForwardSpec> forwards;  // kServing
+  std::string slirp_version;          // kServing, of Kind::kSlirp
+};
+
+/// Starts the helper, detached, and waits until it serves. The namespaces are open descriptors of /…/ns/net: the node's
+/// (where the tap stands already, CreateTap) and the one the traffic leaves from. `executable` is this program
+/// ("/proc/self/exe"). The error is the helper's own text where it had one; nothing is left running then.
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
+                                  int outer_netns, const std::string& executable);
+
+/// Asks the helper of `node` in `state_folder`. With `recorded`, another process than that one counts as gone.
+UplinkState ReadUplink(const std::string& state_folder, const std::string& node,
+                       const std::optional<UplinkProcess>& recorded = {});
+
+/// Publishes or withdraws ports of a running helper. Withdrawing leaves established TCP connections alone.
+Status AddForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward);
+Status RemoveForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward);
+
+/// Gives a running helper a spec for which CanChangeInPlace holds.
+Status ChangeUplink(const UplinkSpec& wanted);
+
+/// SIGTERM, then SIGKILL, and waits for the end. A process that is gone already, or whose pid is somebody else's now,
+/// is success.
+Status StopUplink(const UplinkProcess& process);
+
+/// The helpers of `lab` that run under our user id, with or without a journal.
+std::vector<UplinkProcess> FindUplinks(const std::string& lab);
+
+/// Binds each host port in the namespace and lets go again. The error names the port, and its owner where it can be
+/// read; a negative `outer_netns` is the caller's own namespace.
+Status CheckPortsFree(const std::vector<ForwardSpec>& forwards, int outer_netns);
+
+}  // namespace runner

@@ -1,0 +1,34 @@
+// The tap of an uplink: persistent, so that its addresses and routes outlive a helper that was killed. Without a helper
+// it has no carrier.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mac.h"
+
+namespace runner {
+
+/// Makes the tap in the namespace that `netns` (an open /…/ns/net) is; an interface of that name is an error. It is
+/// left down, without addresses. RTM_DELLINK removes it.
+Status CreateTap(int netns, const std::string& name, const MacAddress& mac, std::uint32_t mtu);
+
+/// Attaches to a tap made by CreateTap: non-blocking, each frame behind a virtio_net_hdr, checksums and TCP segments of
+/// both families left to us. EBUSY when a helper holds it.
+Result<Fd> OpenTap(int netns, const std::string& name);
+
+/// The calling thread inside another network namespace, for a scope.
+class InNetns {
+ public:
+  static Result<InNetns> Enter(int netns);
+  InNetns(InNetns&&) = default;
+  InNetns& operator=(InNetns&&) = delete;
+  ~InNetns();
+
+ private:
+  explicit InNetns(Fd before) : before_(std::move(before)) {}
+  Fd before_;
+};
+
+}  // namespace runner
