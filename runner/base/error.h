@@ -38,6 +38,7 @@ struct Note {
   Position at;
   std::string text;
   std::string excerpt = {};  // the source line `at` is in; empty without a place
+  int excerpt_column = 1;    // the column at which `excerpt` begins: of a very long line only a part is kept
 };
 
 /// One mistake or failure. `text()` is its first line, without the "FILE:LINE:COLUMN: " that the printer adds.
@@ -52,6 +53,7 @@ struct Error {
   Position at = {};
   std::string excerpt = {};  // the source line `at` is in
   std::vector<Note> notes = {};
+  int excerpt_column = 1;  // as in Note
 
   std::string text() const;
 
