@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 
@@ -30,8 +31,10 @@ class NodeFiles {
 
   /// Gone already is fine.
   Status Remove(std::string_view file) const;
-  /// Removes the folder, and the base too, each only when empty.
+  /// Files of others in it keep the folder; gone already is fine.
   Status RemoveFolderIfEmpty() const;
+  /// For who made the base.
+  Status RemoveBaseIfEmpty() const;
 
  private:
   std::string base_;

@@ -55,8 +55,10 @@ class NftWorker {
   /// The same up to the commit: the kernel checks, nothing changes.
   Status Check(int ns_fd, std::string_view input, NftInput form);
   /// Runs `input` in a network namespace made for it and gone with the answer, which holds interfaces of the given
-  /// names. Works without privilege too, where the system lets users make namespaces.
-  Status Rehearse(std::string_view input, NftInput form, const std::vector<std::string>& interfaces);
+  /// names; returns the tables that stood there afterwards. Works without privilege too, where the system lets users
+  /// make namespaces.
+  Result<std::vector<TableId>> Rehearse(std::string_view input, NftInput form,
+                                        const std::vector<std::string>& interfaces);
 
   /// The table's listing, as `nft -j list table`; a missing table is an error with code ENOENT.
   Result<Json> ListTable(int ns_fd, const TableId& table);

@@ -11,15 +11,17 @@
 
 namespace runner::kernel {
 
-/// Whether the text may say `flush ruleset`. In a namespace that is ours alone it clears what a former load left; in
-/// one that existed before, it would take other people's tables.
-enum class FlushRuleset { kAllowed, kRefused };
+/// Whose tables stand in the namespace beside those that the runner makes. In the lab's own namespace the text may
+/// say `flush ruleset`; in one that existed before (a node with `attach`, the host) a text that would take or change
+/// other people's tables is refused.
+enum class NamespaceOwner { kLab, kSomebodyElse };
 
 struct UserRules {
   std::string text;
   std::vector<TableId> old_tables = {};  // what the former load made: replaced
-  std::vector<TableId> own_tables = {};  // the runner's, which the text must not touch: as they were, whatever it says
-  FlushRuleset flush = FlushRuleset::kAllowed;
+  std::vector<TableId> own_tables = {};  // the runner's: as they were, whatever the text says
+  NamespaceOwner owner = NamespaceOwner::kLab;
+  std::vector<std::string> interfaces = {};  // those of the namespace, for a try elsewhere: `iif eth0` needs an eth0
 };
 
 struct LoadedTable {
@@ -34,7 +36,7 @@ struct LoadedTable {
 Result<std::vector<LoadedTable>> LoadUserRules(NftWorker& worker, int ns_fd, const UserRules& rules);
 
 /// Whether the text would load in a namespace with these interfaces; touches nothing.
-Status CheckUserRules(NftWorker& worker, const UserRules& rules, const std::vector<std::string>& interfaces);
+Status CheckUserRules(NftWorker& worker, const UserRules& rules);
 
 /// The tables as they are now, in the order asked for; a table that is gone is left out.
 Result<std::vector<LoadedTable>> ReadTables(NftWorker& worker, int ns_fd, const std::vector<TableId>& tables);
