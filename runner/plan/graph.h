@@ -1,0 +1,39 @@
+// A sound topology as resources, each behind all that it stands on.
+#pragma once
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "plan/resource.h"
+#include "topology/model.h"
+
+namespace runner {
+
+/// What the graph cannot know from the file alone.
+struct GraphInputs {
+  /// For each node whose uplink is of type nat without `cidr`: the subnet that was chosen for it.
+  std::map<std::string, IpPrefix> nat_networks;
+};
+
+class Graph {
+ public:
+  /// Sorts `resources` so that each stands behind its dependencies; among those that are free to stand anywhere the
+  /// given order is kept. A dependency on something outside the list is left out of the order. A cycle is an error
+  /// that names it node by node.
+  static Result<Graph> Make(std::vector<Resource> resources);
+
+  const std::vector<Resource>& resources() const { return resources_; }
+  const Resource* Find(const ResourceId& id) const;
+  bool Has(const ResourceId& id) const { return Find(id) != nullptr; }
+
+ private:
+  std::vector<Resource> resources_;
+  std::unordered_map<ResourceId, std::size_t> index_;
+};
+
+/// The resources of a lab. The order keeps the work in one namespace together; bridges come up behind their ports.
+Result<Graph> BuildGraph(const Topology& topology, const GraphInputs& inputs = {});
+
+}  // namespace runner

@@ -1,0 +1,112 @@
+#include "plan/names.h"
+
+#include <algorithm>
+
+namespace runner {
+namespace {
+
+std::optional<IpAddress> FirstGlobal(const Interface& interface, Family family) {
+  for (const Address& address : interface.addresses) {
+    const IpAddress& ip = address.prefix.address();
+    const bool narrow = address.scope && *address.scope != Scope::kGlobal;
+    if (ip.family() == family && !narrow && !ip.is_loopback() && !ip.is_link_local()) return ip;
+  }
+  return std::nullopt;
+}
+
+void AddHostLines(const Topology& topology, std::string_view separator, std::string& out) {
+  for (const Node& node : topology.nodes) {
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      const auto address = FirstGlobalAddress(topology, node, family);
+      if (!address) continue;
+      out += address->text();
+      out += separator;
+      out += node.name + " " + node.name + "." + topology.name + "\n";
+    }
+  }
+}
+
+}  // namespace
+
+NamespaceName NamespaceNameOf(const std::string& lab, const Place& place) {
+  return place.is_host() ? "" : lab + "." + place.name;
+}
+
+std::optional<IpAddress> FirstGlobalAddress(const Topology& topology, const Node& node, Family family) {
+  const Interface* loopback = nullptr;
+  for (const Interface& interface : node.interfaces) {
+    if (interface.name == "lo") {
+      loopback = &interface;
+      continue;
+    }
+    if (const auto found = FirstGlobal(interface, family)) return found;
+  }
+  for (const Bridge& bridge : topology.bridges) {
+    if (bridge.place.kind != Place::Kind::kNode || bridge.place.name != node.name) continue;
+    if (const auto found = FirstGlobal(bridge.interface, family)) return found;
+  }
+  return loopback == nullptr ? std::nullopt : FirstGlobal(*loopback, family);
+}
+
+std::string HostsFile(const Topology& topology) {
+  std::string out = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  AddHostLines(topology, "\t", out);
+  return out;
+}
+
+std::string HostsFile(const Topology& topology, const Node& node) {
+  std::string out = HostsFile(topology);
+  for (const auto& [name, address] : node.extra_hosts) out += address.text() + "\t" + name + "\n";
+  return out;
+}
+
+std::vector<std::string> HostNames(const Topology& topology) {
+  std::vector<std::string> out;
+  for (const Node& node : topology.nodes) {
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      const auto address = FirstGlobalAddress(topology, node, family);
+      if (address) out.push_back(node.name + " " + address->text());
+    }
+  }
+  return out;
+}
+
+UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network) {
+  const auto at = [&network](std::uint64_t n) { return network.Masked().address().Plus(n).value_or(network.address()); };
+  if (type == Uplink::Type::kNat) return {.node = {at(2), network.length()}, .gateway = at(1), .dns = at(2)};
+  // ::100 is written in hexadecimal, as slirp4netns shows it.
+  const std::uint64_t node = network.is_ipv6() ? 0x100 : 100;
+  return {.node = {at(node), network.length()}, .gateway = at(2), .dns = at(3)};
+}
+
+std::string ResolverFile(const Topology& topology, const Node& node,
+                         const std::map<std::string, IpPrefix>& nat_networks) {
+  std::string out;
+  if (node.dns) {
+    for (const IpAddress& server : node.dns->nameservers) out += "nameserver " + server.text() + "\n";
+    if (!node.dns->search.empty()) {
+      out += "search";
+      for (const std::string& domain : node.dns->search) out += " " + domain;
+      out += "\n";
+    }
+    if (!node.dns->nameservers.empty()) return out;
+  }
+  const Node* server = node.uplink ? &node : nullptr;
+  if (server == nullptr) {
+    const auto has_uplink = [](const Node& other) { return other.uplink.has_value(); };
+    if (std::ranges::count_if(topology.nodes, has_uplink) == 1) {
+      server = &*std::ranges::find_if(topology.nodes, has_uplink);
+    }
+  }
+  if (server != nullptr && server->uplink->dns) {
+    const Uplink& uplink = *server->uplink;
+    std::optional<IpPrefix> network = uplink.cidr;
+    if (const auto found = nat_networks.find(server->name); found != nat_networks.end()) network = found->second;
+    if (network) out += "nameserver " + AddressesOf(uplink.type, *network).dns.text() + "\n";
+    if (uplink.ipv6) out += "nameserver " + AddressesOf(uplink.type, *uplink.ipv6).dns.text() + "\n";
+  }
+  // An empty resolver, so that the host's never shows through.
+  return out.empty() ? "# no name server\n" : out;
+}
+
+}  // namespace runner

@@ -1,0 +1,438 @@
+// One thing that a lab makes: what it is called, what it should be like, what it stands on.
+//
+// A new kind of object is added in five steps: (1) its struct with Visit() and its Kind here, in the variant and in
+// KindTraits(); (2) its resources in plan/graph*.cc; (3) its verbs in kernel/; (4) a case in exec/apply*.cc; (5) one in
+// exec/observe*.cc. Plan, journal, roll-back, `status` and `plan` then work by themselves.
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "base/mac.h"
+#include "topology/model.h"
+
+namespace runner {
+
+/// How a field takes part in the decision.
+enum class Role {
+  kIdentity,    // part of the id: another value is another object
+  kInPlace,     // compared with the kernel; changed in place
+  kReplace,     // compared with the kernel; another value means remove and create
+  kRecorded,    // the kernel cannot tell it: compared with the record; changed in place
+  kFingerprint  // the kernel's own rendering, taken when the object was made: another one is drift
+};
+
+/// The namespace an object is in: the bound name `LAB.NODE`, or empty for the host.
+using NamespaceName = std::string;
+
+struct NamespaceAttributes {
+  NamespaceName name;
+  std::string node;      // as the user calls it
+  bool is_switch = false;  // IPv6 off in all of it
+  std::string attach;    // "pid 1", "path /…", "container c": bound, not made; empty: made
+  std::optional<bool> forwarding_ipv4;  // absent for a switch, and for an attached one that does not ask
+  std::optional<bool> forwarding_ipv6;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("name", self.name, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("switch", self.is_switch, Role::kRecorded);
+    v("attach", self.attach, Role::kReplace);
+    v("forwarding.ipv4", self.forwarding_ipv4, Role::kInPlace);
+    v("forwarding.ipv6", self.forwarding_ipv6, Role::kInPlace);
+  }
+};
+
+/// A network device's settings; an end of a veth, a bridge, a tap.
+struct DeviceAttributes {
+  NamespaceName ns;
+  std::string name;
+  std::optional<MacAddress> mac;
+  std::optional<std::uint32_t> mtu;
+  std::optional<std::uint32_t> txqueuelen;
+  std::optional<bool> up;
+  std::optional<bool> ipv6;
+  std::optional<std::string> master;  // the bridge whose port it is; "" is none
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("name", self.name, Role::kIdentity);
+    v("mac", self.mac, Role::kInPlace);
+    v("mtu", self.mtu, Role::kInPlace);
+    v("txqueuelen", self.txqueuelen, Role::kInPlace);
+    v("ipv6", self.ipv6, Role::kInPlace);
+    v("master", self.master, Role::kInPlace);
+    v("up", self.up, Role::kInPlace);
+  }
+};
+
+struct VethAttributes {
+  DeviceAttributes a;
+  DeviceAttributes b;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("a", self.a, Role::kInPlace);
+    v("b", self.b, Role::kInPlace);
+  }
+};
+
+/// The bridge's device; it comes up by a resource of its own (ActivationAttributes), after its ports.
+struct BridgeAttributes {
+  DeviceAttributes device;
+  bool stp = false;
+  std::uint16_t priority = 32768;
+  std::uint32_t ageing = 300;  // seconds
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("device", self.device, Role::kInPlace);
+    v("stp", self.stp, Role::kInPlace);
+    v("priority", self.priority, Role::kInPlace);
+    v("ageing", self.ageing, Role::kInPlace);
+  }
+};
+
+/// A persistent tap, made for an uplink: it outlives its helper.
+struct TapAttributes {
+  DeviceAttributes device;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("device", self.device, Role::kInPlace);
+  }
+};
+
+/// Settings of a device that the lab did not make (`lo`, an attached namespace's): the former ones come back.
+struct InterfaceAttributes {
+  DeviceAttributes device;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("device", self.device, Role::kInPlace);
+  }
+};
+
+/// A bridge being up or down. Apart from the bridge, because IPv6 neighbour discovery floods the ports of a bridge
+/// that is up: it comes last.
+struct ActivationAttributes {
+  NamespaceName ns;
+  std::string dev;
+  bool up = true;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("up", self.up, Role::kInPlace);
+  }
+};
+
+struct AddressAttributes {
+  NamespaceName ns;
+  std::string dev;
+  IpPrefix prefix;
+  std::optional<IpPrefix> peer;
+  std::optional<Scope> scope;
+  std::optional<std::uint32_t> preferred;  // seconds; counts down in the kernel
+  bool dad = false;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("prefix", self.prefix, Role::kIdentity);
+    v("peer", self.peer, Role::kReplace);
+    v("scope", self.scope, Role::kReplace);
+    v("preferred", self.preferred, Role::kRecorded);
+    v("dad", self.dad, Role::kRecorded);
+  }
+};
+
+struct HopAttributes {
+  std::optional<IpAddress> via;
+  std::string dev;
+  int weight = 1;
+  friend auto operator<=>(const HopAttributes&, const HopAttributes&) = default;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("via", self.via, Role::kReplace);
+    v("dev", self.dev, Role::kReplace);
+    v("weight", self.weight, Role::kReplace);
+  }
+};
+
+/// Every field is resolved: table, metric, scope and devices are what the kernel will show.
+struct RouteAttributes {
+  NamespaceName ns;
+  IpPrefix to;
+  std::uint32_t table = 254;
+  std::uint32_t metric = 0;
+  RouteType type = RouteType::kUnicast;
+  std::vector<HopAttributes> hops;  // one for a plain route, none for blackhole and the like
+  std::optional<Scope> scope;       // IPv4 only
+  std::optional<IpAddress> from;
+  std::optional<std::uint32_t> mtu;
+  bool onlink = false;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("to", self.to, Role::kIdentity);
+    v("table", self.table, Role::kIdentity);
+    v("metric", self.metric, Role::kIdentity);
+    v("type", self.type, Role::kReplace);
+    v("hops", self.hops, Role::kReplace);
+    v("scope", self.scope, Role::kReplace);
+    v("from", self.from, Role::kReplace);
+    v("mtu", self.mtu, Role::kReplace);
+    v("onlink", self.onlink, Role::kReplace);
+  }
+};
+
+struct RuleAttributes {
+  NamespaceName ns;
+  Family family = Family::kIpv4;
+  std::uint32_t priority = 0;
+  std::optional<IpPrefix> from;
+  std::optional<IpPrefix> to;
+  std::string iif;
+  std::string oif;
+  std::uint32_t fwmark = 0;
+  std::uint32_t fwmask = 0;
+  std::uint32_t table = 0;
+  RuleAction action = RuleAction::kLookup;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("family", self.family, Role::kIdentity);
+    v("priority", self.priority, Role::kIdentity);
+    v("from", self.from, Role::kReplace);
+    v("to", self.to, Role::kReplace);
+    v("iif", self.iif, Role::kReplace);
+    v("oif", self.oif, Role::kReplace);
+    v("fwmark", self.fwmark, Role::kReplace);
+    v("fwmask", self.fwmask, Role::kReplace);
+    v("table", self.table, Role::kReplace);
+    v("action", self.action, Role::kReplace);
+  }
+};
+
+struct NeighbourAttributes {
+  NamespaceName ns;
+  std::string dev;
+  IpAddress to;
+  bool proxy = false;
+  std::optional<MacAddress> mac;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("to", self.to, Role::kIdentity);
+    v("proxy", self.proxy, Role::kIdentity);
+    v("mac", self.mac, Role::kReplace);
+  }
+};
+
+struct SysctlAttributes {
+  NamespaceName ns;
+  std::string key;
+  std::string value;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("key", self.key, Role::kIdentity);
+    v("value", self.value, Role::kInPlace);
+  }
+};
+
+/// The runner's own nft table in a namespace.
+struct NatAttributes {
+  NamespaceName ns;
+  std::string table = "toporun";
+  std::vector<std::string> rules;  // each NatRule as one line of JSON, see EncodeNatRule
+  std::string listing;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("table", self.table, Role::kIdentity);
+    v("rules", self.rules, Role::kRecorded);
+    v("listing", self.listing, Role::kFingerprint);
+  }
+};
+
+/// The user's own nft commands.
+struct NftablesAttributes {
+  NamespaceName ns;
+  std::string text;
+  std::vector<std::string> tables;  // "inet filter": what the text made
+  std::string listing;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("text", self.text, Role::kRecorded);
+    v("tables", self.tables, Role::kFingerprint);
+    v("listing", self.listing, Role::kFingerprint);
+  }
+};
+
+/// A file that `ip netns exec` puts over one of /etc.
+struct FileAttributes {
+  NamespaceName ns;
+  std::string name;  // hosts, resolv.conf
+  std::string content;
+  bool shared = false;  // the lab's one hosts file, by a symbolic link
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("name", self.name, Role::kIdentity);
+    v("shared", self.shared, Role::kInPlace);
+    v("content", self.content, Role::kInPlace);
+  }
+};
+
+struct UplinkAttributes {
+  NamespaceName ns;
+  std::string node;
+  bool relay_only = false;  // type nat: only the DNS relay
+  std::string interface;
+  std::uint32_t mtu = 1500;
+  std::optional<IpPrefix> cidr;
+  std::optional<IpPrefix> ipv6;
+  bool host_loopback = false;
+  std::vector<IpPrefix> allow;
+  std::vector<IpPrefix> deny;
+  bool dns = true;
+  std::vector<std::string> outbound_address;
+  NamespaceName from;
+  std::vector<std::string> names;  // "NAME ADDRESS" lines that its DNS relay answers
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("relay_only", self.relay_only, Role::kReplace);
+    v("interface", self.interface, Role::kReplace);
+    v("mtu", self.mtu, Role::kReplace);
+    v("cidr", self.cidr, Role::kReplace);
+    v("ipv6", self.ipv6, Role::kReplace);
+    v("host_loopback", self.host_loopback, Role::kReplace);
+    v("allow", self.allow, Role::kReplace);
+    v("deny", self.deny, Role::kReplace);
+    v("dns", self.dns, Role::kReplace);
+    v("outbound_address", self.outbound_address, Role::kReplace);
+    v("from", self.from, Role::kReplace);
+    v("names", self.names, Role::kInPlace);
+  }
+};
+
+/// A published port: a listener of an uplink's helper, or for type nat a rule on the host.
+struct ForwardAttributes {
+  NamespaceName ns;  // of the uplink's node
+  std::string node;
+  Protocol protocol = Protocol::kTcp;
+  Family family = Family::kIpv4;
+  std::optional<IpAddress> host_address;
+  PortRange host_port;
+  PortRange port;
+  IpAddress target;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("protocol", self.protocol, Role::kIdentity);
+    v("family", self.family, Role::kIdentity);
+    v("host_address", self.host_address, Role::kIdentity);
+    v("host_port", self.host_port, Role::kIdentity);
+    v("port", self.port, Role::kReplace);
+    v("target", self.target, Role::kReplace);
+  }
+};
+
+/// A command that runs once, when its node is first made.
+struct ExecAttributes {
+  NamespaceName ns;
+  std::string node;
+  int number = 0;  // from 1, in file order
+  Command command;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("number", self.number, Role::kIdentity);
+    v("command", self.command, Role::kRecorded);
+  }
+};
+
+using Attributes =
+    std::variant<NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes, TapAttributes,
+                 InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes, RuleAttributes,
+                 NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes, UplinkAttributes,
+                 ForwardAttributes, ExecAttributes>;
+
+/// In the order of the variant.
+enum class Kind {
+  kNamespace,
+  kSysctl,
+  kBridge,
+  kVeth,
+  kTap,
+  kInterface,
+  kActivation,
+  kAddress,
+  kRoute,
+  kRule,
+  kNeighbour,
+  kNat,
+  kNftables,
+  kFile,
+  kUplink,
+  kForward,
+  kExec
+};
+
+struct KindTraits {
+  const char* name;      // as ids and messages call it
+  bool is_setting;       // something that is always there: making it changes a value, removing it puts the former back
+  bool dies_with_namespace;  // the kernel removes it with a namespace that we made
+  bool is_final;         // its removal (or, for exec, its doing) cannot be undone: last in a plan
+};
+const KindTraits& Traits(Kind kind);
+
+struct ResourceId {
+  Kind kind = Kind::kNamespace;
+  std::string name;  // no white space: "r1:eth0--r2:eth0", "r1/default"
+  /// `KIND NAME`, the same in plan, log, journal and errors.
+  std::string text() const;
+  static std::optional<ResourceId> Parse(std::string_view text);
+  friend auto operator<=>(const ResourceId&, const ResourceId&) = default;
+};
+
+/// On what, and how firmly, a resource depends.
+struct DependsOn {
+  enum class Strength {
+    kNeeds,  // without it this cannot stand: when it is replaced, so is this
+    kAfter   // only the order matters
+  };
+  ResourceId id;
+  Strength strength = Strength::kNeeds;
+  friend auto operator<=>(const DependsOn&, const DependsOn&) = default;
+};
+
+struct Resource {
+  ResourceId id;
+  Attributes attributes;
+  std::vector<DependsOn> dependencies;
+  Position at;  // the line of the file that asks for it
+  Kind kind() const { return static_cast<Kind>(attributes.index()); }
+};
+
+/// The namespace it is in; for a veth that of its end `a`.
+const NamespaceName& NamespaceOf(const Attributes& attributes);
+
+}  // namespace runner
+
+template <>
+struct std::hash<runner::ResourceId> {
+  std::size_t operator()(const runner::ResourceId& id) const noexcept {
+    return std::hash<std::string>()(id.name) * 31 + static_cast<std::size_t>(id.kind);
+  }
+};
