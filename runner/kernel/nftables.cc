@@ -33,9 +33,9 @@ std::string LineOf(std::string_view input, int line) {
 }
 
 /// ENOENT and its kin, by the sentence that the library ends its complaint with.
-int CodeOf(std::string_view complaint) {
+int CodeOf(const std::string& complaint) {
   for (const int code : {ENOENT, EEXIST, EPERM, EBUSY, EOPNOTSUPP, EINVAL, ENOBUFS, ENOMEM, EAFNOSUPPORT}) {
-    if (complaint.find(std::strerror(code)) != std::string_view::npos) return code;
+    if (strcasestr(complaint.c_str(), std::strerror(code)) != nullptr) return code;
   }
   return 0;
 }
@@ -190,15 +190,17 @@ Result<std::vector<TableId>> NftWorker::Rehearse(std::string_view input, NftInpu
                                                  const std::vector<std::string>& interfaces) {
   std::string names;
   for (const std::string& name : interfaces) names.append(name).push_back('\0');
-  return TablesOf(
-      TRY(Ask({.mode = NftMode::kRehearse, .input = input, .form = form, .interfaces = std::move(names)})));
+  return TablesOf(TRY(Ask({.mode = NftMode::kRehearse, .input = input, .form = form, .interfaces = std::move(names)})));
 }
 
 Result<Json> NftWorker::ListTable(int ns_fd, const TableId& table) {
   const Json request = {
       {"nftables", Json::array({{{"list", {{"table", {{"family", table.family}, {"name", table.name}}}}}}})}};
   auto output = Run(ns_fd, JsonText(request), NftInput::kJson);
-  if (!output) return std::move(output).error().Wrap("nftables table " + table.text());
+  if (!output) {
+    output.error().where = "nftables table " + Quote(table.text());
+    return std::move(output).error();
+  }
   return ParseJson(*output);
 }
 

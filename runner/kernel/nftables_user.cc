@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cctype>
+#include <cerrno>
 #include <utility>
 
 #include "base/text.h"
@@ -55,16 +55,17 @@ struct Batch {
     text += "\n\n";
   }
 
-  void Move(Position& at) const {
+  void Move(Position& at, std::string& excerpt) const {
     if (!at.known()) return;
     at.line -= lines_before;
-    // The library missed something at the text's end.
-    if (at.line > lines_of_user) at = {.line = lines_of_user, .column = 1, .width = 1};
-    if (at.line < 1) at = {};
+    if (at.line >= 1 && at.line <= lines_of_user) return;
+    // Behind the text: the library missed something at its end.
+    at = at.line < 1 ? Position{} : Position{.line = lines_of_user, .column = 1, .width = 1};
+    excerpt.clear();
   }
   Error Moved(Error error) const {
-    Move(error.at);
-    for (Note& note : error.notes) Move(note.at);
+    Move(error.at, error.excerpt);
+    for (Note& note : error.notes) Move(note.at, note.excerpt);
     return error;
   }
 };
@@ -96,8 +97,9 @@ Result<std::vector<TableId>> RehearseText(NftWorker& worker, const UserRules& ru
     if (!Holds(*tables, kCanary)) {
       return Error{.where = "nftables",
                    .tried = "",
-                   .why = "the text flushes the ruleset of a namespace that is not the lab's alone: name the tables "
-                          "that it makes and leave `flush ruleset` out",
+                   .why =
+                       "the text flushes the ruleset of a namespace that is not the lab's alone: name the tables "
+                       "that it makes and leave `flush ruleset` out",
                    .failure = Failure::kConflict};
     }
     tables->erase(std::remove(tables->begin(), tables->end(), kCanary), tables->end());

@@ -78,11 +78,11 @@ Answer RunHere(std::string_view input, bool is_text, bool is_dry) {
     } else {
       answer.head.status = nft_run_cmd_from_buffer(context, std::string(input).c_str());
     }
-    const char* text =
-        answer.head.status == 0 ? nft_ctx_get_output_buffer(context) : nft_ctx_get_error_buffer(context);
+    const char* text = answer.head.status == 0 ? nft_ctx_get_output_buffer(context) : nft_ctx_get_error_buffer(context);
     answer.text = text != nullptr ? text : "";
   }
   nft_ctx_free(context);
+  if (is_text) close(kNftInputFd);
   return answer;
 }
 
