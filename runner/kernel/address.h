@@ -20,8 +20,8 @@ struct AddressInfo {
   bool permanent = false;
   bool secondary = false;  // IPv4: goes with its primary
   bool nodad = false;
-  bool tentative = false;   // duplicate address detection is not over
-  bool dad_failed = false;  // somebody else has it
+  bool tentative = false;                  // duplicate address detection is not over
+  bool dad_failed = false;                 // somebody else has it
   std::optional<std::uint32_t> preferred;  // seconds left; absent: for ever
   std::optional<std::uint32_t> valid;
   friend bool operator==(const AddressInfo&, const AddressInfo&) = default;
@@ -31,9 +31,9 @@ struct AddressSpec {
   int index = 0;
   IpPrefix prefix;
   std::optional<IpPrefix> peer;
-  std::optional<std::uint8_t> scope;  // absent: global, host for a loopback address
+  std::optional<std::uint8_t> scope;       // absent: global, host for a loopback address
   std::optional<std::uint32_t> preferred;  // seconds; absent: for ever
-  bool dad = false;  // IPv6: wait for duplicate address detection before use
+  bool dad = false;                        // IPv6: wait for duplicate address detection before use
   std::uint8_t protocol = kProtocol;
 };
 
@@ -45,7 +45,7 @@ Result<std::vector<AddressInfo>> ReadAddresses(NetlinkSocket& socket);
 /// Without a broadcast address, as `ip address add`. EEXIST when the interface has the address.
 Status AddAddress(NetlinkSocket& socket, const AddressSpec& address);
 /// Fails with EADDRNOTAVAIL when it is gone. The kernel takes an IPv4 primary's secondaries along.
-Status DeleteAddress(NetlinkSocket& socket, int index, const IpPrefix& prefix, 
+Status DeleteAddress(NetlinkSocket& socket, int index, const IpPrefix& prefix,
                      const std::optional<IpPrefix>& peer = {});
 
 }  // namespace runner

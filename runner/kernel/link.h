@@ -20,18 +20,21 @@ struct BridgeSettings {
   friend bool operator==(const BridgeSettings&, const BridgeSettings&) = default;
 };
 
+/// The kernel counts a bridge's times in ticks of USER_HZ, which is 100 on all that we run on.
+constexpr std::uint32_t kBridgeTicksPerSecond = 100;
+
 struct LinkInfo {
   int index = 0;
   std::string name;
   std::string kind;  // IFLA_INFO_KIND ("veth", "bridge", …); empty for lo and hardware
   std::uint32_t mtu = 0;
-  MacAddress mac;                  // zero where the device has no Ethernet address
-  bool up = false;                 // as set (IFF_UP)
-  bool carrier = false;            // as it is (IFF_LOWER_UP)
-  bool loopback = false;           // IFF_LOOPBACK
-  int master = 0;                  // 0: none
-  int peer = 0;                    // IFLA_LINK: the other end of a veth, the parent of a vlan; 0: none
-  std::optional<int> link_netnsid; // the id, here, of the namespace that `peer` is an index in; absent: this one
+  MacAddress mac;                   // zero where the device has no Ethernet address
+  bool up = false;                  // as set (IFF_UP)
+  bool carrier = false;             // as it is (IFF_LOWER_UP)
+  bool loopback = false;            // IFF_LOOPBACK
+  int master = 0;                   // 0: none
+  int peer = 0;                     // IFLA_LINK: the other end of a veth, the parent of a vlan; 0: none
+  std::optional<int> link_netnsid;  // the id, here, of the namespace that `peer` is an index in; absent: this one
   std::uint32_t group = 0;
   std::string alias;
   std::uint32_t txqueuelen = 0;
@@ -73,13 +76,13 @@ Status CreateBridge(NetlinkSocket& socket, const LinkSettings& link, const Bridg
 Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::string& kind,
                   const std::function<void(NetlinkMessage&)>& data = {});
 
-/// What is absent stays as it is. One message, but for a bridge's settings, which are a second one.
+/// What is absent stays as it is. One message, yet no transaction: after a failure a part may be done.
 struct LinkUpdate {
   std::optional<std::string> name;  // the kernel may refuse it while the link is up
   std::optional<std::uint32_t> mtu;
   std::optional<MacAddress> mac;
   std::optional<bool> up;
-  std::optional<int> master;  // 0: leave the master
+  std::optional<int> master;         // 0: leave the master
   std::optional<std::string> alias;  // empty: none
   std::optional<std::uint32_t> group;
   std::optional<std::uint32_t> txqueuelen;

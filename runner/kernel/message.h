@@ -1,6 +1,8 @@
 // One netlink message being written, and the attributes of one being read: a thin skin over libnl's nl_msg and nla_*,
 // so that nobody else counts bytes.
 #pragma once
+#include <linux/netlink.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,8 +14,6 @@
 #include "base/mac.h"
 
 struct nl_msg;
-struct nlattr;
-struct nlmsghdr;
 
 namespace runner {
 
@@ -88,5 +88,11 @@ class NetlinkAttributes {
   std::vector<const nlattr*> table_;
 };
 
+/// The fixed part of a received message, or nothing when the message is shorter.
+template <class Header>
+const Header* FixedPart(const nlmsghdr& message) {
+  if (message.nlmsg_len < sizeof(nlmsghdr) + sizeof(Header)) return nullptr;
+  return reinterpret_cast<const Header*>(&message + 1);
+}
 
 }  // namespace runner

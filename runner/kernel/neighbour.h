@@ -21,7 +21,8 @@ struct NeighbourInfo {
 
 /// Permanent entries and proxies of both families; what the kernel learnt is left out.
 Result<std::vector<NeighbourInfo>> ReadNeighbours(NetlinkSocket& socket);
-/// EEXIST when the address has an entry on the interface. An entry that the kernel learnt itself counts too.
+/// EEXIST when the address has such an entry on the interface; what the kernel learnt itself is replaced. A proxy that
+/// exists is taken over in silence, the kernel has no word against it.
 Status AddNeighbour(NetlinkSocket& socket, const NeighbourInfo& neighbour);
 /// ENOENT when there is none.
 Status DeleteNeighbour(NetlinkSocket& socket, const NeighbourInfo& neighbour);

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -32,6 +32,9 @@ class NetlinkSocket {
 
   /// The cookie of the namespace that the socket is in; 0 where the kernel does not tell.
   std::uint64_t cookie() const;
+
+  /// The namespace that the socket is in.
+  Result<Namespace> Place() const;
 
   /// How many requests that change something this process has sent.
   static std::uint64_t mutating_requests();

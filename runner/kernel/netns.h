@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -20,6 +22,8 @@ class Namespace {
   static Result<Namespace> OpenPid(pid_t pid);
   /// That of the calling thread.
   static Result<Namespace> Current();
+  /// That which a socket was opened in. Needs CAP_NET_ADMIN there.
+  static Result<Namespace> OfSocket(int socket);
 
   int fd() const { return fd_.get(); }
   /// The namespace's number in /proc/PID/ns/net. The kernel gives it out again after the namespace's end.
@@ -44,6 +48,8 @@ class Namespace {
 class InNamespace {
  public:
   static Result<InNamespace> Enter(const Namespace& place);
+  /// A fresh one, that nothing else holds.
+  static Result<InNamespace> EnterNew();
   InNamespace(InNamespace&&) = default;
   InNamespace& operator=(InNamespace&&) = delete;
   ~InNamespace();

@@ -49,12 +49,18 @@ enum class RouteFilter {
   kAll
 };
 
-/// All routes of both families in all tables, without cached ones. A multipath route is one, however the kernel tells it.
+/// Old kernels tell each next hop of an IPv6 multipath route as a route of its own: puts those of `next` to `route`'s
+/// if the two are such siblings, else does nothing and says false.
+bool JoinSibling(RouteInfo& route, const RouteInfo& next);
+
+/// All routes of both families in all tables, without cached ones. A multipath route is one, however the kernel tells
+/// it.
 Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter filter = RouteFilter::kConfigurable);
 
 /// EEXIST when there is a route with the same prefix, table and metric.
 Status AddRoute(NetlinkSocket& socket, const RouteSpec& route);
-/// Exactly this one: prefix, table, protocol, scope, type, metric and next hops must fit. ESRCH when there is none.
+/// Prefix, table, protocol, scope, type, metric and next hops must fit; ESRCH when there is none. An IPv4 metric of 0
+/// means "any" to the kernel, which takes the lowest.
 Status DeleteRoute(NetlinkSocket& socket, const RouteInfo& route);
 
 }  // namespace runner
