@@ -71,6 +71,9 @@ Status MakeFolders(const std::string& path, mode_t mode) {
     const std::string folder = path.substr(0, end);
     if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST) return SystemError(errno, "make folder " + Quote(folder));
   }
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0) return SystemError(errno, "make folder " + Quote(path));
+  if (!S_ISDIR(about.st_mode)) return SystemError(ENOTDIR, "make folder " + Quote(path));
   return {};
 }
 
