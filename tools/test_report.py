@@ -1,0 +1,55 @@
+"""What ctest's JUnit file holds, as a table by suite, with every test that did not run and why.
+
+Exit status 1 when a suite took longer than its budget: a suite that creeps up is noticed when it does.
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+# Seconds of all tests of a suite together, on two processors: about three times what they take.
+BUDGETS = {"unit": 120, "kernel": 180, "fuzz": 60, "layering": 20, "schema": 60, "install": 120, "e2e": 600}
+
+
+def skip_reason(text):
+    """googletest prints the reason below the place, our Python runner in a `not run` line."""
+    match = re.search(r"Skipped\n(.+)", text) or re.search(r"^not run: .*?: (.+)$", text, re.M)
+    return match.group(1).strip() if match else "no reason told"
+
+
+def main(path):
+    suites, skips = {}, []
+    for case in xml.parse(path).getroot().iter("testcase"):
+        labels = [item.get("value") for item in case.iter("property") if item.get("name") == "cmake_labels"]
+        suite = suites.setdefault(labels[0] if labels else "other", {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
+        suite["seconds"] += float(case.get("time"))
+        text = case.findtext("system-out") or ""
+        if case.find("failure") is not None or case.get("status") == "fail":
+            suite["failed"] += 1
+        elif case.find("skipped") is not None:
+            suite["skipped"] += 1
+            skips.append(f"{case.get('name')}: {skip_reason(text)}")
+            continue
+        else:
+            suite["passed"] += 1
+        # A file of Python cases is one entry; those of it that did not run are told too.
+        skips += [f"{case.get('name')}: {line}" for line in re.findall(r"^not run: (.+)$", text, re.M)]
+    late = []
+    print(f"\n{'suite':12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}{'budget':>8}")
+    for name, suite in sorted(suites.items()):
+        budget = BUDGETS.get(name)
+        print(f"{name:12}{suite['passed']:8}{suite['failed']:8}{suite['skipped']:9}{suite['seconds']:9.1f}{budget or '':>8}")
+        if budget and suite["seconds"] > budget:
+            late.append(f"{name} took {suite['seconds']:.0f} s of its {budget} s")
+    total = {key: sum(suite[key] for suite in suites.values()) for key in ("passed", "failed", "skipped")}
+    print(f"{'all':12}{total['passed']:8}{total['failed']:8}{total['skipped']:9}\n")
+    if skips:
+        print("not run:", *sorted(skips), sep="\n  ")
+        print()
+    for line in late:
+        print("over budget:", line)
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
