@@ -128,19 +128,21 @@ bool Decode(const Json& json, T& value) {
 // ---- NAT rules: the one model type that the journal keeps as it is.
 
 struct NatFields {
-  std::string kind;
-  std::string device;
-  std::optional<IpPrefix> source;
-  std::optional<IpAddress> to;
+  std::string kind = {};
+  std::string device = {};
+  std::optional<IpPrefix> source = {};
+  std::optional<IpAddress> to = {};
+  std::optional<IpAddress> address = {};
   Protocol protocol = Protocol::kTcp;
-  std::optional<PortRange> port;
-  std::optional<PortRange> to_port;
+  std::optional<PortRange> port = {};
+  std::optional<PortRange> to_port = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("kind", self.kind, Role::kRecorded);
     v("device", self.device, Role::kRecorded);
     v("source", self.source, Role::kRecorded);
     v("to", self.to, Role::kRecorded);
+    v("address", self.address, Role::kRecorded);
     v("protocol", self.protocol, Role::kRecorded);
     v("port", self.port, Role::kRecorded);
     v("to_port", self.to_port, Role::kRecorded);
@@ -149,19 +151,21 @@ struct NatFields {
 
 struct ToFields {
   NatFields operator()(const Masquerade& rule) const {
-    return {.kind = "masquerade", .device = rule.out, .source = rule.source, .to = {}, .port = {}, .to_port = {}};
+    NatFields fields{.kind = "masquerade", .device = rule.out, .source = rule.source};
+    return fields;
   }
   NatFields operator()(const SourceNat& rule) const {
-    return {.kind = "snat", .device = rule.out, .source = rule.source, .to = rule.to, .port = {}, .to_port = {}};
+    NatFields fields{.kind = "snat", .device = rule.out, .source = rule.source, .to = rule.to};
+    return fields;
   }
   NatFields operator()(const PortForward& rule) const {
-    return {.kind = "forward",
-            .device = rule.in,
-            .source = {},
-            .to = rule.to,
-            .protocol = rule.protocol,
-            .port = rule.port,
-            .to_port = rule.to_port};
+    NatFields fields{.kind = "forward", .device = rule.in};
+    fields.to = rule.to;
+    fields.address = rule.address;
+    fields.protocol = rule.protocol;
+    fields.port = rule.port;
+    fields.to_port = rule.to_port;
+    return fields;
   }
 };
 
@@ -358,6 +362,7 @@ Result<NatRule> DecodeNatRule(std::string_view line) {
   }
   if (fields.kind == "forward" && fields.to && fields.port) {
     return NatRule{.rule = PortForward{.in = fields.device,
+                                       .address = fields.address,
                                        .protocol = fields.protocol,
                                        .port = *fields.port,
                                        .to = *fields.to,

@@ -32,12 +32,12 @@ enum class Role {
 using NamespaceName = std::string;
 
 struct NamespaceAttributes {
-  NamespaceName name;
-  std::string node;      // as the user calls it
+  NamespaceName name = {};
+  std::string node = {};      // as the user calls it
   bool is_switch = false;  // IPv6 off in all of it
-  std::string attach;    // "pid 1", "path /…", "container c": bound, not made; empty: made
-  std::optional<bool> forwarding_ipv4;  // absent for a switch, and for an attached one that does not ask
-  std::optional<bool> forwarding_ipv6;
+  std::string attach = {};    // "pid 1", "path /…", "container c": bound, not made; empty: made
+  std::optional<bool> forwarding_ipv4 = {};  // absent for a switch, and for an attached one that does not ask
+  std::optional<bool> forwarding_ipv6 = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("name", self.name, Role::kIdentity);
@@ -51,14 +51,14 @@ struct NamespaceAttributes {
 
 /// A network device's settings; an end of a veth, a bridge, a tap.
 struct DeviceAttributes {
-  NamespaceName ns;
-  std::string name;
-  std::optional<MacAddress> mac;
-  std::optional<std::uint32_t> mtu;
-  std::optional<std::uint32_t> txqueuelen;
-  std::optional<bool> up;
-  std::optional<bool> ipv6;
-  std::optional<std::string> master;  // the bridge whose port it is; "" is none
+  NamespaceName ns = {};
+  std::string name = {};
+  std::optional<MacAddress> mac = {};
+  std::optional<std::uint32_t> mtu = {};
+  std::optional<std::uint32_t> txqueuelen = {};
+  std::optional<bool> up = {};
+  std::optional<bool> ipv6 = {};
+  std::optional<std::string> master = {};  // the bridge whose port it is; "" is none
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -73,8 +73,8 @@ struct DeviceAttributes {
 };
 
 struct VethAttributes {
-  DeviceAttributes a;
-  DeviceAttributes b;
+  DeviceAttributes a = {};
+  DeviceAttributes b = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("a", self.a, Role::kInPlace);
@@ -84,7 +84,7 @@ struct VethAttributes {
 
 /// The bridge's device; it comes up by a resource of its own (ActivationAttributes), after its ports.
 struct BridgeAttributes {
-  DeviceAttributes device;
+  DeviceAttributes device = {};
   bool stp = false;
   std::uint16_t priority = 32768;
   std::uint32_t ageing = 300;  // seconds
@@ -99,7 +99,7 @@ struct BridgeAttributes {
 
 /// A persistent tap, made for an uplink: it outlives its helper.
 struct TapAttributes {
-  DeviceAttributes device;
+  DeviceAttributes device = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("device", self.device, Role::kInPlace);
@@ -108,7 +108,7 @@ struct TapAttributes {
 
 /// Settings of a device that the lab did not make (`lo`, an attached namespace's): the former ones come back.
 struct InterfaceAttributes {
-  DeviceAttributes device;
+  DeviceAttributes device = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("device", self.device, Role::kInPlace);
@@ -118,8 +118,8 @@ struct InterfaceAttributes {
 /// A bridge being up or down. Apart from the bridge, because IPv6 neighbour discovery floods the ports of a bridge
 /// that is up: it comes last.
 struct ActivationAttributes {
-  NamespaceName ns;
-  std::string dev;
+  NamespaceName ns = {};
+  std::string dev = {};
   bool up = true;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
@@ -130,12 +130,12 @@ struct ActivationAttributes {
 };
 
 struct AddressAttributes {
-  NamespaceName ns;
-  std::string dev;
-  IpPrefix prefix;
-  std::optional<IpPrefix> peer;
-  std::optional<Scope> scope;
-  std::optional<std::uint32_t> preferred;  // seconds; counts down in the kernel
+  NamespaceName ns = {};
+  std::string dev = {};
+  IpPrefix prefix = {};
+  std::optional<IpPrefix> peer = {};
+  std::optional<Scope> scope = {};
+  std::optional<std::uint32_t> preferred = {};  // seconds; counts down in the kernel
   bool dad = false;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
@@ -150,8 +150,8 @@ struct AddressAttributes {
 };
 
 struct HopAttributes {
-  std::optional<IpAddress> via;
-  std::string dev;
+  std::optional<IpAddress> via = {};
+  std::string dev = {};
   int weight = 1;
   friend auto operator<=>(const HopAttributes&, const HopAttributes&) = default;
   template <class Self, class V>
@@ -164,15 +164,15 @@ struct HopAttributes {
 
 /// Every field is resolved: table, metric, scope and devices are what the kernel will show.
 struct RouteAttributes {
-  NamespaceName ns;
-  IpPrefix to;
+  NamespaceName ns = {};
+  IpPrefix to = {};
   std::uint32_t table = 254;
   std::uint32_t metric = 0;
   RouteType type = RouteType::kUnicast;
-  std::vector<HopAttributes> hops;  // one for a plain route, none for blackhole and the like
-  std::optional<Scope> scope;       // IPv4 only
-  std::optional<IpAddress> from;
-  std::optional<std::uint32_t> mtu;
+  std::vector<HopAttributes> hops = {};  // one for a plain route, none for blackhole and the like
+  std::optional<Scope> scope = {};       // IPv4 only
+  std::optional<IpAddress> from = {};
+  std::optional<std::uint32_t> mtu = {};
   bool onlink = false;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
@@ -190,13 +190,13 @@ struct RouteAttributes {
 };
 
 struct RuleAttributes {
-  NamespaceName ns;
+  NamespaceName ns = {};
   Family family = Family::kIpv4;
   std::uint32_t priority = 0;
-  std::optional<IpPrefix> from;
-  std::optional<IpPrefix> to;
-  std::string iif;
-  std::string oif;
+  std::optional<IpPrefix> from = {};
+  std::optional<IpPrefix> to = {};
+  std::string iif = {};
+  std::string oif = {};
   std::uint32_t fwmark = 0;
   std::uint32_t fwmask = 0;
   std::uint32_t table = 0;
@@ -218,11 +218,11 @@ struct RuleAttributes {
 };
 
 struct NeighbourAttributes {
-  NamespaceName ns;
-  std::string dev;
-  IpAddress to;
+  NamespaceName ns = {};
+  std::string dev = {};
+  IpAddress to = {};
   bool proxy = false;
-  std::optional<MacAddress> mac;
+  std::optional<MacAddress> mac = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -234,9 +234,9 @@ struct NeighbourAttributes {
 };
 
 struct SysctlAttributes {
-  NamespaceName ns;
-  std::string key;
-  std::string value;
+  NamespaceName ns = {};
+  std::string key = {};
+  std::string value = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -247,10 +247,10 @@ struct SysctlAttributes {
 
 /// The runner's own nft table in a namespace.
 struct NatAttributes {
-  NamespaceName ns;
+  NamespaceName ns = {};
   std::string table = "toporun";
-  std::vector<std::string> rules;  // each NatRule as one line of JSON, see EncodeNatRule
-  std::string listing;
+  std::vector<std::string> rules = {};  // each NatRule as one line of JSON, see EncodeNatRule
+  std::string listing = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -262,10 +262,10 @@ struct NatAttributes {
 
 /// The user's own nft commands.
 struct NftablesAttributes {
-  NamespaceName ns;
-  std::string text;
-  std::vector<std::string> tables;  // "inet filter": what the text made
-  std::string listing;
+  NamespaceName ns = {};
+  std::string text = {};
+  std::vector<std::string> tables = {};  // "inet filter": what the text made
+  std::string listing = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -277,9 +277,9 @@ struct NftablesAttributes {
 
 /// A file that `ip netns exec` puts over one of /etc.
 struct FileAttributes {
-  NamespaceName ns;
-  std::string name;  // hosts, resolv.conf
-  std::string content;
+  NamespaceName ns = {};
+  std::string name = {};  // hosts, resolv.conf
+  std::string content = {};
   bool shared = false;  // the lab's one hosts file, by a symbolic link
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
@@ -291,20 +291,20 @@ struct FileAttributes {
 };
 
 struct UplinkAttributes {
-  NamespaceName ns;
-  std::string node;
+  NamespaceName ns = {};
+  std::string node = {};
   bool relay_only = false;  // type nat: only the DNS relay
-  std::string interface;
+  std::string interface = {};
   std::uint32_t mtu = 1500;
-  std::optional<IpPrefix> cidr;
-  std::optional<IpPrefix> ipv6;
+  std::optional<IpPrefix> cidr = {};
+  std::optional<IpPrefix> ipv6 = {};
   bool host_loopback = false;
-  std::vector<IpPrefix> allow;
-  std::vector<IpPrefix> deny;
+  std::vector<IpPrefix> allow = {};
+  std::vector<IpPrefix> deny = {};
   bool dns = true;
-  std::vector<std::string> outbound_address;
-  NamespaceName from;
-  std::vector<std::string> names;  // "NAME ADDRESS" lines that its DNS relay answers
+  std::vector<std::string> outbound_address = {};
+  NamespaceName from = {};
+  std::vector<std::string> names = {};  // "NAME ADDRESS" lines that its DNS relay answers
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -326,14 +326,14 @@ struct UplinkAttributes {
 
 /// A published port: a listener of an uplink's helper, or for type nat a rule on the host.
 struct ForwardAttributes {
-  NamespaceName ns;  // of the uplink's node
-  std::string node;
+  NamespaceName ns = {};  // of the uplink's node
+  std::string node = {};
   Protocol protocol = Protocol::kTcp;
   Family family = Family::kIpv4;
-  std::optional<IpAddress> host_address;
-  PortRange host_port;
-  PortRange port;
-  IpAddress target;
+  std::optional<IpAddress> host_address = {};
+  PortRange host_port = {};
+  PortRange port = {};
+  IpAddress target = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -349,10 +349,10 @@ struct ForwardAttributes {
 
 /// A command that runs once, when its node is first made.
 struct ExecAttributes {
-  NamespaceName ns;
-  std::string node;
+  NamespaceName ns = {};
+  std::string node = {};
   int number = 0;  // from 1, in file order
-  Command command;
+  Command command = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -399,7 +399,7 @@ const KindTraits& Traits(Kind kind);
 
 struct ResourceId {
   Kind kind = Kind::kNamespace;
-  std::string name;  // no white space: "r1:eth0--r2:eth0", "r1/default"
+  std::string name = {};  // no white space: "r1:eth0--r2:eth0", "r1/default"
   /// `KIND NAME`, the same in plan, log, journal and errors.
   std::string text() const;
   static std::optional<ResourceId> Parse(std::string_view text);
@@ -412,16 +412,16 @@ struct DependsOn {
     kNeeds,  // without it this cannot stand: when it is replaced, so is this
     kAfter   // only the order matters
   };
-  ResourceId id;
+  ResourceId id = {};
   Strength strength = Strength::kNeeds;
   friend auto operator<=>(const DependsOn&, const DependsOn&) = default;
 };
 
 struct Resource {
-  ResourceId id;
-  Attributes attributes;
-  std::vector<DependsOn> dependencies;
-  Position at;  // the line of the file that asks for it
+  ResourceId id = {};
+  Attributes attributes = {};
+  std::vector<DependsOn> dependencies = {};
+  Position at = {};  // the line of the file that asks for it
   Kind kind() const { return static_cast<Kind>(attributes.index()); }
 };
 

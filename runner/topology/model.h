@@ -343,6 +343,7 @@ struct SourceNat {
 };
 struct PortForward {
   std::string in;  // empty: from anywhere, the node itself too
+  std::optional<IpAddress> address = {};  // of the node, that is meant; absent: any
   Protocol protocol = Protocol::kTcp;
   PortRange port;
   IpAddress to;

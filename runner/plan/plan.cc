@@ -1,0 +1,295 @@
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/text.h"
+
+namespace runner {
+namespace {
+
+using Strength = DependsOn::Strength;
+
+/// The two namespaces of a veth's ends, or the one of anything else.
+std::vector<NamespaceName> NamespacesOf(const Attributes& attributes) {
+  if (const auto* veth = std::get_if<VethAttributes>(&attributes)) return {veth->a.ns, veth->b.ns};
+  return {NamespaceOf(attributes)};
+}
+
+class Planner {
+ public:
+  Planner(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose)
+      : wish_(wish), record_(record), observed_(observed), purpose_(purpose) {
+    for (const RecordEntry& entry : record) recorded_.emplace(entry.resource.id, &entry);
+  }
+
+  Plan Make() {
+    FindDoomedNamespaces();
+    for (const Resource& resource : wish_.resources()) Judge(resource);
+    SpreadReplacement();
+    AddRemovals();
+    AddCreations();
+    for (Action& action : final_removals_) plan_.actions.push_back(std::move(action));
+    for (Action& action : forgotten_) plan_.actions.push_back(std::move(action));
+    return std::move(plan_);
+  }
+
+ private:
+  struct Verdict {
+    enum class What { kKeep, kAdopt, kCreate, kChange, kReplace } what = What::kKeep;
+    std::vector<Difference> differences;
+    std::string reason;
+  };
+
+  const RecordEntry* Recorded(const ResourceId& id) const {
+    const auto found = recorded_.find(id);
+    return found == recorded_.end() ? nullptr : found->second;
+  }
+  const Observed* Seen(const ResourceId& id) const {
+    const auto found = observed_.find(id);
+    return found == observed_.end() ? nullptr : &found->second;
+  }
+
+  /// Namespaces that we made and that this plan removes: what is only in them goes along.
+  void FindDoomedNamespaces() {
+    for (const RecordEntry& entry : record_) {
+      const auto* ns = std::get_if<NamespaceAttributes>(&entry.resource.attributes);
+      if (ns != nullptr && ns->attach.empty() && !wish_.Has(entry.resource.id)) doomed_.insert(ns->name);
+    }
+  }
+  bool GoesWithNamespace(const Resource& resource) const {
+    if (!Traits(resource.kind()).dies_with_namespace) return false;
+    const auto in = NamespacesOf(resource.attributes);
+    return std::ranges::all_of(in, [this](const NamespaceName& ns) { return doomed_.contains(ns); });
+  }
+
+  Error Conflict(const Resource& resource) const {
+    Error error;
+    error.where = resource.id.text();
+    error.why = "stands already and is not this lab's";
+    error.failure = Failure::kConflict;
+    error.at = resource.at;
+    if (resource.id.kind == Kind::kNamespace) {
+      error.notes.push_back({.at = {}, .text = "remove it (ip netns del " + NamespaceOf(resource.attributes) +
+                                               ") or name the lab otherwise (--name)"});
+    }
+    return error;
+  }
+
+  void Judge(const Resource& resource) {
+    Verdict verdict;
+    const RecordEntry* entry = Recorded(resource.id);
+    const Observed* seen = Seen(resource.id);
+    if (resource.id.kind == Kind::kExec) {
+      verdict = JudgeCommand(resource, entry);
+    } else if (seen == nullptr) {
+      verdict = {Verdict::What::kCreate, {}, entry == nullptr ? "" : "it is gone"};
+    } else if (!Traits(resource.kind()).is_setting && IsForeign(entry, *seen)) {
+      plan_.conflicts.push_back(Conflict(resource));
+    } else {
+      const bool made = entry != nullptr && entry->state == RecordEntry::State::kMade;
+      verdict = Weigh(resource, made ? entry : nullptr, *seen);
+      if (verdict.what == Verdict::What::kKeep && !made) verdict = {Verdict::What::kAdopt, {}, "it stands already"};
+    }
+    verdicts_.emplace(resource.id, std::move(verdict));
+  }
+
+  /// In the way, and not ours: by its mark, or because nothing says that it is.
+  static bool IsForeign(const RecordEntry* entry, const Observed& seen) {
+    if (seen.owner == Observed::Owner::kForeign) return true;
+    return entry == nullptr && seen.owner == Observed::Owner::kUnknown;
+  }
+
+  static Verdict Weigh(const Resource& resource, const RecordEntry* entry, const Observed& seen) {
+    Verdict verdict;
+    verdict.differences = Differences(resource.attributes, seen.attributes,
+                                      entry == nullptr ? nullptr : &entry->resource.attributes);
+    if (verdict.differences.empty()) return verdict;
+    const bool replace =
+        std::ranges::any_of(verdict.differences, [](const Difference& d) { return d.role == Role::kReplace; });
+    verdict.what = replace ? Verdict::What::kReplace : Verdict::What::kChange;
+    return verdict;
+  }
+
+  /// A command runs once, when its node is first made.
+  Verdict JudgeCommand(const Resource& resource, const RecordEntry* entry) {
+    const ResourceId node{.kind = Kind::kNamespace, .name = std::get<ExecAttributes>(resource.attributes).node};
+    const auto ns = verdicts_.find(node);
+    const bool fresh = ns != verdicts_.end() && ns->second.what == Verdict::What::kCreate;
+    const bool half_made = entry != nullptr && entry->state == RecordEntry::State::kBegun;
+    if (purpose_ == Purpose::kUp && (fresh || half_made)) {
+      return {Verdict::What::kCreate, {}, fresh ? "its node is made" : "it did not end before"};
+    }
+    const bool edited =
+        entry != nullptr && !Differences(resource.attributes, resource.attributes, &entry->resource.attributes).empty();
+    if (purpose_ == Purpose::kUp && (edited || entry == nullptr)) {
+      Error note = Fail("is new or was edited, but its node stands already: it does not run");
+      note.where = resource.id.text();
+      note.severity = Severity::kWarning;
+      note.at = resource.at;
+      note.notes.push_back({.at = {}, .text = "`toporun exec` runs it now; after `toporun down` the next `up` runs it"});
+      plan_.notes.push_back(std::move(note));
+    }
+    return {};
+  }
+
+  static std::string Reason(const ResourceId& id, const char* what) { return id.text() + " " + what; }
+
+  /// What stands on something that is removed or made anew cannot stay either.
+  void SpreadReplacement() {
+    for (const Resource& resource : wish_.resources()) {
+      Verdict& verdict = verdicts_.at(resource.id);
+      if (verdict.what == Verdict::What::kCreate || verdict.what == Verdict::What::kReplace) continue;
+      if (resource.id.kind == Kind::kExec) continue;
+      if (const std::string reason = LosesItsGround(resource); !reason.empty()) {
+        verdict.what = Verdict::What::kReplace;
+        verdict.reason = reason;
+      }
+    }
+  }
+
+  std::string LosesItsGround(const Resource& resource) const {
+    for (const DependsOn& on : resource.dependencies) {
+      if (on.strength != Strength::kNeeds) continue;
+      const auto found = verdicts_.find(on.id);
+      if (found != verdicts_.end() && found->second.what == Verdict::What::kReplace) {
+        return Reason(on.id, "is made anew");
+      }
+    }
+    const RecordEntry* entry = Recorded(resource.id);
+    if (entry == nullptr) return "";
+    for (const DependsOn& on : entry->resource.dependencies) {
+      if (on.strength == Strength::kNeeds && !wish_.Has(on.id) && Recorded(on.id) != nullptr && Seen(on.id) != nullptr) {
+        return Reason(on.id, "is removed");
+      }
+    }
+    return "";
+  }
+
+  bool IsReplaced(const ResourceId& id) const {
+    const auto found = verdicts_.find(id);
+    return found != verdicts_.end() && found->second.what == Verdict::What::kReplace;
+  }
+
+  /// Newest first, and always what stands on a thing before the thing.
+  std::vector<const RecordEntry*> NewestFirst() const {
+    std::vector<Resource> resources;
+    resources.reserve(record_.size());
+    for (const RecordEntry& entry : record_) {
+      resources.push_back({.id = entry.resource.id,
+                           .attributes = {},
+                           .dependencies = entry.resource.dependencies,
+                           .at = {}});
+    }
+    std::vector<const RecordEntry*> order;
+    order.reserve(record_.size());
+    if (auto graph = Graph::Make(std::move(resources)); graph.ok()) {
+      for (const Resource& resource : graph->resources()) order.push_back(recorded_.at(resource.id));
+    } else {
+      // A record that is torn or made by hand: its own order is the best there is.
+      for (const RecordEntry& entry : record_) order.push_back(&entry);
+    }
+    std::ranges::reverse(order);
+    return order;
+  }
+
+  void AddRemovals() {
+    for (const RecordEntry* entry : NewestFirst()) {
+      const Resource& resource = entry->resource;
+      const bool wished = wish_.Has(resource.id);
+      if (wished && !IsReplaced(resource.id)) continue;
+      const Observed* seen = Seen(resource.id);
+      Action action{.verb = Verb::kRemove,
+                    .resource = resource,
+                    .before = seen == nullptr ? std::nullopt : std::optional(seen->attributes),
+                    .former = entry->former,
+                    .differences = {},
+                    .reason = wished ? verdicts_.at(resource.id).reason : "",
+                    .replaces = wished};
+      const bool foreign = seen != nullptr && seen->owner == Observed::Owner::kForeign;
+      if (!wished && (seen == nullptr || foreign || GoesWithNamespace(resource) || resource.id.kind == Kind::kExec)) {
+        action.verb = Verb::kForget;
+        action.reason = seen == nullptr ? "it is gone already" : foreign ? "it is not this lab's any more" : "goes with its namespace";
+        forgotten_.push_back(std::move(action));
+      } else if (Traits(resource.kind()).is_final && !wished) {
+        final_removals_.push_back(std::move(action));
+      } else if (seen != nullptr) {
+        plan_.actions.push_back(std::move(action));
+      }
+    }
+  }
+
+  void AddCreations() {
+    for (const Resource& resource : wish_.resources()) {
+      const Verdict& verdict = verdicts_.at(resource.id);
+      if (verdict.what == Verdict::What::kKeep) continue;
+      const Observed* seen = Seen(resource.id);
+      const RecordEntry* entry = Recorded(resource.id);
+      Action action{.verb = Verb::kCreate,
+                    .resource = resource,
+                    .before = seen == nullptr ? std::nullopt : std::optional(seen->attributes),
+                    .former = entry == nullptr ? std::nullopt : entry->former,
+                    .differences = verdict.differences,
+                    .reason = verdict.reason,
+                    .replaces = false};
+      switch (verdict.what) {
+        case Verdict::What::kAdopt:
+          action.verb = Verb::kAdopt;
+          break;
+        case Verdict::What::kChange:
+          action.verb = Verb::kChange;
+          break;
+        case Verdict::What::kReplace:
+          // A setting is never away: it is written anew.
+          action.replaces = true;
+          break;
+        default:
+          break;
+      }
+      plan_.actions.push_back(std::move(action));
+    }
+  }
+
+  const Graph& wish_;
+  const Record& record_;
+  const Observation& observed_;
+  const Purpose purpose_;
+  std::unordered_map<ResourceId, const RecordEntry*> recorded_;
+  std::unordered_map<ResourceId, Verdict> verdicts_;
+  std::unordered_set<NamespaceName> doomed_;
+  std::vector<Action> final_removals_;
+  std::vector<Action> forgotten_;
+  Plan plan_;
+};
+
+}  // namespace
+
+bool Plan::changes_anything() const {
+  return std::ranges::any_of(
+      actions, [](const Action& action) { return action.verb != Verb::kAdopt && action.verb != Verb::kForget; });
+}
+
+Plan MakePlan(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose) {
+  return Planner(wish, record, observed, purpose).Make();
+}
+
+std::vector<Drift> FindDrift(const Record& record, const Observation& observed) {
+  std::vector<Drift> out;
+  for (const RecordEntry& entry : record) {
+    const ResourceId& id = entry.resource.id;
+    if (id.kind == Kind::kExec) continue;
+    const auto seen = observed.find(id);
+    if (seen == observed.end() || seen->second.owner == Observed::Owner::kForeign) {
+      out.push_back({.id = id, .differences = {}, .gone = true});
+      continue;
+    }
+    auto differences = Differences(entry.resource.attributes, seen->second.attributes, &entry.resource.attributes);
+    if (differences.empty()) continue;
+    // Told as the user sees it: what it should be, then what it is.
+    for (Difference& difference : differences) std::swap(difference.before, difference.after);
+    out.push_back({.id = id, .differences = std::move(differences), .gone = false});
+  }
+  return out;
+}
+
+}  // namespace runner
