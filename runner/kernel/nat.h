@@ -31,7 +31,8 @@ struct SourceNat {
   friend bool operator==(const SourceNat&, const SourceNat&) = default;
 };
 
-/// What is addressed to the node itself at ports `first` to `last` goes on to `to`, port `to_first` and up.
+/// What is addressed to the node itself at ports `first` to `last` goes on to `to`, port `to_first` and up. The node's
+/// own packets to its loopback addresses stay, unless the target is one (as Docker: no other node could answer them).
 struct PortForward {
   std::optional<std::string> in = {};  // only what comes in there; without, the node's own packets too
   Transport protocol = Transport::kTcp;
@@ -53,10 +54,14 @@ std::string NatRuleText(const NatRule& rule);
 
 inline TableId NatTableId() { return {.family = "inet", .name = "toporun"}; }
 
-/// The batch that makes the table hold exactly these rules, whatever it held before.
+/// The batch that makes the table hold exactly these rules, whatever it held before; without rules there is no table.
 Json NatBatch(const TableId& table, const std::vector<NatRule>& rules);
 
 Status ReplaceNat(NftWorker& worker, int ns_fd, const TableId& table, const std::vector<NatRule>& rules);
+
+/// Whether ports published on the host answer at its 127.0.0.1 too. That needs the sysctl
+/// net.ipv4.conf.INTERFACE.route_localnet=1, which is the caller's to set; ::1 cannot be led anywhere.
+enum class LoopbackPorts { kClosed, kOpen };
 
 /// The host's part of an uplink of type nat: lets the packets of `interface` through and out under the host's address,
 /// and leads published ports in.
@@ -64,6 +69,7 @@ struct HostNat {
   std::string interface;           // the host's end of the veth
   std::vector<IpPrefix> sources;   // one of each family that the uplink carries
   std::vector<PortForward> ports;  // towards the node
+  LoopbackPorts loopback = LoopbackPorts::kClosed;
 };
 
 /// toporun-LAB-NODE, family inet.
