@@ -12,28 +12,28 @@
 namespace runner {
 
 struct AddressInfo {
-  int index = 0;                 // the interface
-  IpPrefix prefix;               // the own address; with a peer the length is the peer's
-  std::optional<IpPrefix> peer;  // of a point-to-point address
-  std::uint8_t scope = 0;        // RT_SCOPE_…
-  std::uint8_t protocol = 0;     // IFA_PROTO; 0 where the kernel has none
+  int index = 0;                      // the interface
+  IpPrefix prefix = {};               // the own address; with a peer the length is the peer's
+  std::optional<IpPrefix> peer = {};  // of a point-to-point address
+  std::uint8_t scope = 0;             // RT_SCOPE_…
+  std::uint8_t protocol = 0;          // IFA_PROTO; 0 where the kernel has none
   bool permanent = false;
   bool secondary = false;  // IPv4: goes with its primary
   bool nodad = false;
-  bool tentative = false;                  // duplicate address detection is not over
-  bool dad_failed = false;                 // somebody else has it
-  std::optional<std::uint32_t> preferred;  // seconds left; absent: for ever
-  std::optional<std::uint32_t> valid;
+  bool tentative = false;                       // duplicate address detection is not over
+  bool dad_failed = false;                      // somebody else has it
+  std::optional<std::uint32_t> preferred = {};  // seconds left; absent: for ever
+  std::optional<std::uint32_t> valid = {};
   friend bool operator==(const AddressInfo&, const AddressInfo&) = default;
 };
 
 struct AddressSpec {
   int index = 0;
-  IpPrefix prefix;
-  std::optional<IpPrefix> peer;
-  std::optional<std::uint8_t> scope;       // absent: global, host for a loopback address
-  std::optional<std::uint32_t> preferred;  // seconds; absent: for ever
-  bool dad = false;                        // IPv6: wait for duplicate address detection before use
+  IpPrefix prefix = {};
+  std::optional<IpPrefix> peer = {};
+  std::optional<std::uint8_t> scope = {};       // absent: global, host for a loopback address
+  std::optional<std::uint32_t> preferred = {};  // seconds; absent: for ever
+  bool dad = false;                             // IPv6: wait for duplicate address detection before use
   std::uint8_t protocol = kProtocol;
 };
 

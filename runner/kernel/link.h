@@ -13,10 +13,10 @@ namespace runner {
 
 /// Settings of a bridge device; what is absent is left as it is, or as the kernel makes it.
 struct BridgeSettings {
-  std::optional<bool> stp;
-  std::optional<std::uint16_t> priority;
-  std::optional<std::uint32_t> ageing;  // seconds
-  std::optional<bool> vlan_filtering;
+  std::optional<bool> stp = {};
+  std::optional<std::uint16_t> priority = {};
+  std::optional<std::uint32_t> ageing = {};  // seconds
+  std::optional<bool> vlan_filtering = {};
   friend bool operator==(const BridgeSettings&, const BridgeSettings&) = default;
 };
 
@@ -25,23 +25,23 @@ constexpr std::uint32_t kBridgeTicksPerSecond = 100;
 
 struct LinkInfo {
   int index = 0;
-  std::string name;
-  std::string kind;  // IFLA_INFO_KIND ("veth", "bridge", …); empty for lo and hardware
+  std::string name = {};
+  std::string kind = {};  // IFLA_INFO_KIND ("veth", "bridge", …); empty for lo and hardware
   std::uint32_t mtu = 0;
-  MacAddress mac;                   // zero where the device has no Ethernet address
-  bool up = false;                  // as set (IFF_UP)
-  bool carrier = false;             // as it is (IFF_LOWER_UP)
-  bool loopback = false;            // IFF_LOOPBACK
-  int master = 0;                   // 0: none
-  int peer = 0;                     // IFLA_LINK: the other end of a veth, the parent of a vlan; 0: none
-  std::optional<int> link_netnsid;  // the id, here, of the namespace that `peer` is an index in; absent: this one
+  MacAddress mac = {};                   // zero where the device has no Ethernet address
+  bool up = false;                       // as set (IFF_UP)
+  bool carrier = false;                  // as it is (IFF_LOWER_UP)
+  bool loopback = false;                 // IFF_LOOPBACK
+  int master = 0;                        // 0: none
+  int peer = 0;                          // IFLA_LINK: the other end of a veth, the parent of a vlan; 0: none
+  std::optional<int> link_netnsid = {};  // the id, here, of the namespace that `peer` is an index in; absent: this one
   std::uint32_t group = 0;
-  std::string alias;
+  std::string alias = {};
   std::uint32_t txqueuelen = 0;
-  std::optional<BridgeSettings> bridge;  // of a bridge, all set
-  std::optional<bool> ipv4_forwarding;   // absent where the kernel does not tell it with the link
-  std::optional<bool> ipv6_forwarding;
-  std::optional<bool> disable_ipv6;
+  std::optional<BridgeSettings> bridge = {};  // of a bridge, all set
+  std::optional<bool> ipv4_forwarding = {};   // absent where the kernel does not tell it with the link
+  std::optional<bool> ipv6_forwarding = {};
+  std::optional<bool> disable_ipv6 = {};
   friend bool operator==(const LinkInfo&, const LinkInfo&) = default;
 };
 
@@ -53,12 +53,12 @@ Result<std::optional<LinkInfo>> ReadLink(NetlinkSocket& socket, const std::strin
 /// What a creating message may say of any kind of interface. Absent: as the kernel chooses.
 struct LinkSettings {
   const Namespace* place = nullptr;  // nullptr: the socket's own
-  std::string name;
+  std::string name = {};
   int index = 0;  // 0: the kernel chooses
-  std::optional<std::uint32_t> mtu;
-  std::optional<MacAddress> mac;
-  std::optional<std::uint32_t> txqueuelen;
-  std::optional<std::uint32_t> group;
+  std::optional<std::uint32_t> mtu = {};
+  std::optional<MacAddress> mac = {};
+  std::optional<std::uint32_t> txqueuelen = {};
+  std::optional<std::uint32_t> group = {};
   bool up = false;
   int master = 0;  // in the place that the link is made in
 };
@@ -78,15 +78,15 @@ Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::st
 
 /// What is absent stays as it is. One message, yet no transaction: after a failure a part may be done.
 struct LinkUpdate {
-  std::optional<std::string> name;  // the kernel may refuse it while the link is up
-  std::optional<std::uint32_t> mtu;
-  std::optional<MacAddress> mac;
-  std::optional<bool> up;
-  std::optional<int> master;         // 0: leave the master
-  std::optional<std::string> alias;  // empty: none
-  std::optional<std::uint32_t> group;
-  std::optional<std::uint32_t> txqueuelen;
-  std::optional<BridgeSettings> bridge;
+  std::optional<std::string> name = {};  // the kernel may refuse it while the link is up
+  std::optional<std::uint32_t> mtu = {};
+  std::optional<MacAddress> mac = {};
+  std::optional<bool> up = {};
+  std::optional<int> master = {};         // 0: leave the master
+  std::optional<std::string> alias = {};  // empty: none
+  std::optional<std::uint32_t> group = {};
+  std::optional<std::uint32_t> txqueuelen = {};
+  std::optional<BridgeSettings> bridge = {};
   const Namespace* place = nullptr;  // move it there
 };
 

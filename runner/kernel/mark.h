@@ -17,8 +17,8 @@ std::uint32_t LinkGroup(std::string_view lab);
 std::string NamespaceMark(std::string_view lab, std::string_view node);
 
 struct NamespaceOwner {
-  std::string lab;
-  std::string node;
+  std::string lab = {};
+  std::string node = {};
   friend bool operator==(const NamespaceOwner&, const NamespaceOwner&) = default;
 };
 /// The reverse; nothing when the alias is none of ours.

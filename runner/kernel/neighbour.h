@@ -12,8 +12,8 @@ namespace runner {
 
 struct NeighbourInfo {
   int index = 0;  // the interface
-  IpAddress to;
-  std::optional<MacAddress> mac;  // absent for a proxy
+  IpAddress to = {};
+  std::optional<MacAddress> mac = {};  // absent for a proxy
   bool proxy = false;
   std::uint8_t protocol = kProtocol;  // NDA_PROTOCOL; 0 where the kernel has none
   friend bool operator==(const NeighbourInfo&, const NeighbourInfo&) = default;

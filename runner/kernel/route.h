@@ -14,8 +14,8 @@
 namespace runner {
 
 struct RouteNextHop {
-  std::optional<IpAddress> via;  // may be of the other family: IPv4 over an IPv6 gateway
-  int oif = 0;                   // 0: the kernel finds it
+  std::optional<IpAddress> via = {};  // may be of the other family: IPv4 over an IPv6 gateway
+  int oif = 0;                        // 0: the kernel finds it
   int weight = 1;
   bool onlink = false;
   bool linkdown = false;  // read only: its interface has no carrier
@@ -25,15 +25,15 @@ struct RouteNextHop {
 
 /// A route as it is read, and as it is to be made.
 struct RouteInfo {
-  IpPrefix to;  // its family is the route's
+  IpPrefix to = {};  // its family is the route's
   std::uint32_t table = RT_TABLE_MAIN;
   std::uint8_t protocol = kProtocol;
-  std::optional<std::uint8_t> scope;  // RT_SCOPE_…; absent: DefaultScope(); set in what is read
+  std::optional<std::uint8_t> scope = {};  // RT_SCOPE_…; absent: DefaultScope(); set in what is read
   std::uint8_t type = RTN_UNICAST;
   std::uint32_t metric = 0;  // 0 becomes DefaultMetric() in the kernel
-  std::optional<IpAddress> prefsrc;
-  std::optional<std::uint32_t> mtu;
-  std::vector<RouteNextHop> nexthops;  // one for most routes, none for a blackhole and its like
+  std::optional<IpAddress> prefsrc = {};
+  std::optional<std::uint32_t> mtu = {};
+  std::vector<RouteNextHop> nexthops = {};  // one for most routes, none for a blackhole and its like
   friend bool operator==(const RouteInfo&, const RouteInfo&) = default;
   Family family() const { return to.family(); }
 };

@@ -16,14 +16,14 @@ namespace runner {
 struct RuleInfo {
   Family family = Family::kIpv4;
   std::uint32_t priority = 0;
-  std::optional<IpPrefix> from;
-  std::optional<IpPrefix> to;
-  std::string iif;
-  std::string oif;
-  std::optional<std::uint32_t> fwmark;
-  std::optional<std::uint32_t> fwmask;  // absent: all bits, if there is a mark
-  std::uint32_t table = 0;              // with FR_ACT_TO_TBL
-  std::uint8_t action = FR_ACT_TO_TBL;  // FR_ACT_…
+  std::optional<IpPrefix> from = {};
+  std::optional<IpPrefix> to = {};
+  std::string iif = {};
+  std::string oif = {};
+  std::optional<std::uint32_t> fwmark = {};
+  std::optional<std::uint32_t> fwmask = {};  // absent: all bits, if there is a mark
+  std::uint32_t table = 0;                   // with FR_ACT_TO_TBL
+  std::uint8_t action = FR_ACT_TO_TBL;       // FR_ACT_…
   std::uint8_t protocol = kProtocol;
   friend bool operator==(const RuleInfo&, const RuleInfo&) = default;
 };
