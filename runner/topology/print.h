@@ -29,6 +29,8 @@ std::string Escaped(std::string_view text);
 Json Scalar(const std::string& text);
 /// 1500 ms as "1500ms", 2000 ms as "2s".
 std::string Milliseconds(std::int64_t ms);
+/// Adds an entry without the search for its key that `[]` begins with.
+void Append(Json& object, const std::string& key, Json value);
 Json Words(const std::vector<std::string>& words);
 
 }  // namespace runner::print

@@ -91,8 +91,8 @@ Json Document(const Topology& topology) {
     if (!node.group.empty()) groups.insert(node.group);
   }
   for (const std::string& group : groups) out["groups"][group] = Json::object();
-  for (const Node& node : topology.nodes) out["nodes"][node.name] = OfNode(node);
-  for (const Bridge& bridge : topology.bridges) out["bridges"][bridge.name] = OfBridge(bridge);
+  for (const Node& node : topology.nodes) Append(out["nodes"], node.name, OfNode(node));
+  for (const Bridge& bridge : topology.bridges) Append(out["bridges"], bridge.name, OfBridge(bridge));
   const LooseEnds loose(topology);
   for (const Link& link : topology.links) out["links"].push_back(OfLink(link, loose));
   for (const Test& test : topology.tests) out["tests"][Escaped(test.name)] = OfTest(test);

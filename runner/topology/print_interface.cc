@@ -257,6 +257,12 @@ std::string Milliseconds(std::int64_t ms) {
   return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
 }
 
+void Append(Json& object, const std::string& key, Json value) {
+  if (object.is_null()) object = Json::object();
+  auto& entries = static_cast<Json::object_t::Container&>(object.get_ref<Json::object_t&>());
+  entries.emplace_back(key, std::move(value));
+}
+
 Json Words(const std::vector<std::string>& words) {
   Json out = Json::array();
   for (const std::string& word : words) out.push_back(Escaped(word));

@@ -159,7 +159,9 @@ Json OfNode(const Node& node) {
   Json out = Json::object();
   if (!node.group.empty()) out["group"] = node.group;
   if (node.attach) out["attach"] = OfAttach(*node.attach);
-  for (const Interface& interface : node.interfaces) out["interfaces"][interface.name] = OfInterface(interface);
+  for (const Interface& interface : node.interfaces) {
+    Append(out["interfaces"], interface.name, OfInterface(interface));
+  }
   for (const Route& route : node.routes) out["routes"].push_back(OfRoute(route));
   for (const Rule& rule : node.rules) out["rules"].push_back(OfRule(rule));
   for (const Neighbour& neighbour : node.neighbours) out["neighbours"].push_back(OfNeighbour(neighbour));
