@@ -1,0 +1,24 @@
+// The one door between a decision and its effect. LinuxBackend is the real one; the tests have one that is a map.
+#pragma once
+#include "base/error.h"
+#include "plan/plan.h"
+
+namespace runner {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// What there is now of all that `wish` and `record` speak of. Changes nothing.
+  virtual Result<Observation> Observe(const Graph& wish, const Record& record) = 0;
+
+  /// Everything that can be known before the first change: ports that are taken, nft text that does not parse, a
+  /// namespace to attach that is not there. Changes nothing that stays.
+  virtual Errors Check(const Plan& plan) = 0;
+
+  /// Does one action. The result is the attributes as made: the resource's own, with fingerprints filled in.
+  /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown.
+  virtual Result<Attributes> Apply(const Action& action) = 0;
+};
+
+}  // namespace runner

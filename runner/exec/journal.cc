@@ -1,0 +1,261 @@
+#include "exec/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "plan/codec.h"
+
+namespace runner {
+namespace {
+
+constexpr int kFormat = 1;
+
+Json EncodeHeader(const LabHeader& header) {
+  Json networks = Json::object();
+  for (const auto& [node, network] : header.nat_networks) networks[node] = network.text();
+  return {{"toporun", kFormat},
+          {"lab", header.lab},
+          {"file", header.file},
+          {"set", header.set},
+          {"digest", header.digest},
+          {"boot_id", header.boot_id},
+          {"host_namespace", header.host_namespace},
+          {"since", header.since},
+          {"nat_networks", std::move(networks)}};
+}
+
+bool ReadText(const Json& json, const char* key, std::string& out) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_string()) return false;
+  out = found->get<std::string>();
+  return true;
+}
+
+bool ReadSet(const Json& json, std::vector<std::pair<std::string, std::string>>& out) {
+  if (!json.is_array()) return false;
+  for (const Json& pair : json) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) return false;
+    out.emplace_back(pair[0].get<std::string>(), pair[1].get<std::string>());
+  }
+  return true;
+}
+
+std::optional<LabHeader> DecodeHeader(const Json& json) {
+  LabHeader header;
+  if (!ReadText(json, "lab", header.lab) || !ReadText(json, "file", header.file) ||
+      !ReadText(json, "digest", header.digest) || !ReadText(json, "boot_id", header.boot_id) ||
+      !ReadText(json, "since", header.since) || !json.contains("set") || !ReadSet(json["set"], header.set) ||
+      !json.contains("host_namespace") || !json["host_namespace"].is_number_unsigned() ||
+      !json.contains("nat_networks") || !json["nat_networks"].is_object()) {
+    return std::nullopt;
+  }
+  header.host_namespace = json["host_namespace"].get<std::uint64_t>();
+  for (const auto& [node, network] : json["nat_networks"].items()) {
+    const auto prefix = network.is_string() ? IpPrefix::Parse(network.get_ref<const std::string&>()) : std::nullopt;
+    if (!prefix) return std::nullopt;
+    header.nat_networks.emplace(node, *prefix);
+  }
+  return header;
+}
+
+Json EncodeEntry(const char* what, const RecordEntry& entry) {
+  Json line = {{what, EncodeResource(entry.resource)}};
+  if (entry.former) line["former"] = EncodeAttributes(*entry.former);
+  return line;
+}
+
+}  // namespace
+
+Result<Journal> Journal::Open(std::string path) {
+  Journal journal(std::move(path));
+  auto text = ReadFile(journal.path_);
+  if (!text.ok()) {
+    if (text.error().code == ENOENT) return journal;
+    return std::move(text).error();
+  }
+  journal.exists_ = true;
+  TRY(journal.Load(*text).Wrap(Quote(journal.path_)));
+  return journal;
+}
+
+Status Journal::Load(std::string_view text) {
+  int number = 0;
+  while (!text.empty()) {
+    ++number;
+    const std::size_t end = text.find('\n');
+    // Without its newline the last line was not written to its end.
+    if (end == std::string_view::npos) break;
+    const auto line = ParseJson(text.substr(0, end));
+    text.remove_prefix(end + 1);
+    if (number == 1 && line.ok() && line->is_object() && line->contains("toporun") && (*line)["toporun"] != kFormat) {
+      return Fail("read the record", "it was written by another version of toporun");
+    }
+    if (!line.ok() || !line->is_object() || !Replay(*line)) {
+      damage_ = "line " + std::to_string(number) + " of the record is damaged: what stands behind it is not read";
+      break;
+    }
+  }
+  return {};
+}
+
+bool Journal::Replay(const Json& line) {
+  if (line.contains("toporun")) {
+    auto header = DecodeHeader(line);
+    if (header) header_ = std::move(*header);
+    return header.has_value();
+  }
+  for (const auto& [key, state] :
+       {std::pair("begin", RecordEntry::State::kBegun), std::pair("entry", RecordEntry::State::kMade)}) {
+    const auto found = line.find(key);
+    if (found == line.end()) continue;
+    auto resource = DecodeResource(*found);
+    if (!resource.ok()) return false;
+    RecordEntry entry{.resource = std::move(*resource), .former = {}, .state = state};
+    if (const auto former = line.find("former"); former != line.end()) {
+      auto attributes = DecodeAttributes(entry.resource.id.kind, *former);
+      if (!attributes.ok()) return false;
+      entry.former = std::move(*attributes);
+    }
+    Put(std::move(entry));
+    return true;
+  }
+  const bool made = line.contains("made");
+  std::string text;
+  if (!ReadText(line, made ? "made" : "gone", text)) return false;
+  const auto id = ResourceId::Parse(text);
+  if (!id) return false;
+  const auto found = index_.find(*id);
+  if (found == index_.end()) return !made;
+  if (!made) {
+    entries_[found->second].reset();
+    index_.erase(found);
+    return true;
+  }
+  RecordEntry& entry = *entries_[found->second];
+  if (line.contains("attributes")) {
+    auto attributes = DecodeAttributes(id->kind, line["attributes"]);
+    if (!attributes.ok()) return false;
+    entry.resource.attributes = std::move(*attributes);
+  }
+  entry.state = RecordEntry::State::kMade;
+  return true;
+}
+
+void Journal::Put(RecordEntry entry) {
+  const auto [found, fresh] = index_.emplace(entry.resource.id, entries_.size());
+  if (fresh) {
+    entries_.emplace_back(std::move(entry));
+  } else {
+    entries_[found->second] = std::move(entry);
+  }
+}
+
+Record Journal::record() const {
+  Record record;
+  record.reserve(index_.size());
+  for (const auto& entry : entries_) {
+    if (entry) record.push_back(*entry);
+  }
+  return record;
+}
+
+const RecordEntry* Journal::Find(const ResourceId& id) const {
+  const auto found = index_.find(id);
+  return found == index_.end() ? nullptr : &*entries_[found->second];
+}
+
+Status Journal::Append(const std::string& line) {
+  if (path_.empty()) return {};
+  if (!file_.is_open()) {
+    file_ = TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
+    // A torn last line must not run into the next one.
+    const auto text = exists_ ? ReadFile(path_) : Result<std::string>(std::string());
+    if (text.ok() && !text->empty() && (text->back() != '\n' || !damage_.empty())) TRY(Compact());
+    exists_ = true;
+  }
+  pending_ += line;
+  pending_ += '\n';
+  std::string_view rest = pending_;
+  while (!rest.empty()) {
+    const ssize_t written = write(file_.get(), rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return SystemError(errno, "write the record " + Quote(path_));
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  pending_.clear();
+  return {};
+}
+
+Status Journal::SetHeader(const LabHeader& header) {
+  if (header == header_ && exists_) return {};
+  header_ = header;
+  return Append(JsonText(EncodeHeader(header)));
+}
+
+Status Journal::Begin(const Resource& resource, const std::optional<Attributes>& former) {
+  RecordEntry entry{.resource = resource, .former = former, .state = RecordEntry::State::kBegun};
+  const std::string line = JsonText(EncodeEntry("begin", entry));
+  Put(std::move(entry));
+  return Append(line);
+}
+
+Status Journal::Made(const ResourceId& id, const Attributes& attributes) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return Fail("record " + id.text(), "it was not begun");
+  RecordEntry& entry = *entries_[found->second];
+  entry.state = RecordEntry::State::kMade;
+  Json line = {{"made", id.text()}};
+  Json fresh = EncodeAttributes(attributes);
+  if (fresh != EncodeAttributes(entry.resource.attributes)) line["attributes"] = std::move(fresh);
+  entry.resource.attributes = attributes;
+  return Append(JsonText(line));
+}
+
+Status Journal::Forget(const ResourceId& id) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return {};
+  entries_[found->second].reset();
+  index_.erase(found);
+  pending_ += JsonText({{"gone", id.text()}}) + "\n";
+  return {};
+}
+
+Status Journal::Gone(const ResourceId& id) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return {};
+  entries_[found->second].reset();
+  index_.erase(found);
+  return Append(JsonText({{"gone", id.text()}}));
+}
+
+std::string Journal::Whole() const {
+  std::string text = JsonText(EncodeHeader(header_)) + "\n";
+  for (const auto& entry : entries_) {
+    if (!entry) continue;
+    text += JsonText(EncodeEntry(entry->state == RecordEntry::State::kMade ? "entry" : "begin", *entry)) + "\n";
+  }
+  return text;
+}
+
+Status Journal::Compact() {
+  if (path_.empty()) return {};
+  TRY(ReplaceFile(path_, Whole(), 0600));
+  pending_.clear();
+  damage_.clear();
+  exists_ = true;
+  file_ = TRY(OpenFile(path_, O_WRONLY | O_APPEND | O_NOFOLLOW));
+  return {};
+}
+
+Status Journal::Remove() {
+  file_.Reset();
+  pending_.clear();
+  exists_ = false;
+  if (path_.empty() || unlink(path_.c_str()) == 0 || errno == ENOENT) return {};
+  return SystemError(errno, "remove the record " + Quote(path_));
+}
+
+}  // namespace runner

@@ -1,0 +1,78 @@
+// The memory of a lab between two runs: what it made, in order, each line written before the thing is made and crossed
+// out after it is gone. One JSON document a line; a torn last line is ignored. Nothing is written before the first
+// change.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "plan/plan.h"
+
+namespace runner {
+
+/// What holds for the lab as a whole.
+struct LabHeader {
+  std::string lab;
+  std::string file;                                      // absolute path, or "-"
+  std::vector<std::pair<std::string, std::string>> set;  // --set
+  std::string digest;                                    // of the file's text
+  std::string boot_id;
+  std::uint64_t host_namespace = 0;  // cookie (or inode) of the namespace that `host` stands for
+  std::string since;                 // RFC 3339, when the lab was first brought up
+  std::map<std::string, IpPrefix> nat_networks;  // as chosen for uplinks of type nat
+  friend bool operator==(const LabHeader&, const LabHeader&) = default;
+};
+
+class Journal {
+ public:
+  /// Reads the journal at `path` if there is one. One of another format is an error; one with a damaged line in the
+  /// middle yields what stands before the damage, and `damage()` says so.
+  static Result<Journal> Open(std::string path);
+  /// One that is nowhere: for tests and for plans only.
+  static Journal InMemory() { return Journal(""); }
+
+  bool exists() const { return exists_; }
+  const std::string& damage() const { return damage_; }
+  const LabHeader& header() const { return header_; }
+  /// In the order in which the things were made.
+  Record record() const;
+  const RecordEntry* Find(const ResourceId& id) const;
+
+  Status SetHeader(const LabHeader& header);
+  /// Before `resource` is made or changed.
+  Status Begin(const Resource& resource, const std::optional<Attributes>& former);
+  /// After it was; `attributes` as made.
+  Status Made(const ResourceId& id, const Attributes& attributes);
+  /// After it is gone, or turned out not to have been made.
+  Status Gone(const ResourceId& id);
+  /// As Gone, for what is told by the kernel anyway: the line may be written with a later one.
+  Status Forget(const ResourceId& id);
+  /// Writes what is left as a fresh file over the old one.
+  Status Compact();
+  /// Removes the file.
+  Status Remove();
+
+ private:
+  explicit Journal(std::string path) : path_(std::move(path)) {}
+  Status Append(const std::string& line);
+  Status Load(std::string_view text);
+  bool Replay(const Json& line);
+  std::string Whole() const;
+  void Put(RecordEntry entry);
+
+  std::string path_;
+  Fd file_;
+  bool exists_ = false;
+  std::string damage_;
+  std::string pending_;
+  LabHeader header_;
+  std::vector<std::optional<RecordEntry>> entries_;  // empty: crossed out
+  std::unordered_map<ResourceId, std::size_t> index_;
+};
+
+}  // namespace runner
