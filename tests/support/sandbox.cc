@@ -73,7 +73,7 @@ void InSandbox(const std::function<void()>& body) {
   EXPECT_EQ(WEXITSTATUS(status), 0) << "the assertions above failed in the sandbox";
 }
 
-std::string Run(const std::string& command) {
+std::string Shell(const std::string& command) {
   std::string output;
   FILE* pipe = popen(command.c_str(), "re");
   if (pipe == nullptr) {
@@ -87,7 +87,7 @@ std::string Run(const std::string& command) {
 }
 
 Json Ip(const std::string& arguments) {
-  const std::string text = Run("ip -j -d " + arguments);
+  const std::string text = Shell("ip -j -d " + arguments);
   if (text.find_first_not_of(" \n") == std::string::npos) return Json::array();
   auto json = ParseJson(text);
   if (json.ok()) return *json;

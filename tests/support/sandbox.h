@@ -8,8 +8,8 @@
 
 namespace runner::test {
 
-/// Runs `body` in the child. GTest's assertions work in it and fail the calling test; so does a child that dies, or that
-/// is not done within a minute.
+/// Runs `body` in the child. GTest's assertions work in it and fail the calling test; so does a child that dies, or
+/// that is not done within a minute.
 void InSandbox(const std::function<void()>& body);
 
 /// The truth: what `ip -j -d ARGUMENTS` prints, in the calling thread's namespace or, with "-n NAME …", in another. An
@@ -17,7 +17,7 @@ void InSandbox(const std::function<void()>& body);
 Json Ip(const std::string& arguments);
 
 /// Runs a command of the shell and fails the test when it fails; what it printed.
-std::string Run(const std::string& command);
+std::string Shell(const std::string& command);
 
 /// The object of `list` whose `key` is `value`; null when there is none.
 Json Find(const Json& list, const std::string& key, const Json& value);
