@@ -42,6 +42,8 @@ std::optional<AddressInfo> DecodeAddress(const nlmsghdr& message) {
     address.preferred = Lifetime(times.ifa_prefered);
     address.valid = Lifetime(times.ifa_valid);
   }
+  // IPv4 says "for ever" of an address that is no longer preferred but valid for ever.
+  if ((flags & IFA_F_DEPRECATED) != 0) address.preferred = 0;
   return address;
 }
 
@@ -83,7 +85,10 @@ Status AddAddress(NetlinkSocket& socket, const AddressSpec& address) {
                  address.scope.value_or(DefaultScope(address.prefix)));
   if (address.prefix.is_ipv6() && !address.dad) message.PutU32(IFA_FLAGS, IFA_F_NODAD);
   if (address.preferred) {
-    const ifa_cacheinfo times{.ifa_prefered = *address.preferred, .ifa_valid = kForever, .cstamp = 0, .tstamp = 0};
+    // The time of an IPv4 address that is valid for ever never runs: let it be a century.
+    const bool must_end = !address.prefix.is_ipv6() && *address.preferred != 0;
+    const ifa_cacheinfo times{
+        .ifa_prefered = *address.preferred, .ifa_valid = must_end ? kForever - 1 : kForever, .cstamp = 0, .tstamp = 0};
     message.PutBytes(IFA_CACHEINFO, &times, sizeof times);
   }
   message.PutU8(IFA_PROTO, address.protocol);

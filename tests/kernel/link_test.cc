@@ -134,7 +134,8 @@ TEST(Link, CreatesAndChangesABridge) {
 
 TEST(Link, ReadsAsIpDoes) {
   InSandbox([] {
-    Shell("ip netns add a; ip link add br0 type bridge; ip link add v0 mtu 1400 address 02:00:00:00:00:05 txqueuelen 9 "
+    Shell(
+        "ip netns add a; ip link add br0 type bridge; ip link add v0 mtu 1400 address 02:00:00:00:00:05 txqueuelen 9 "
         "group 3 type veth peer name v1 netns a; ip link set v0 up master br0 alias 'some words'; ip -n a link set v1 "
         "up;"
         "sysctl -qw net.ipv4.conf.v0.forwarding=1 net.ipv6.conf.v0.disable_ipv6=1");

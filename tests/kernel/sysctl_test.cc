@@ -1,0 +1,62 @@
+#include "kernel/sysctl.h"
+
+#include <gmock/gmock.h>
+
+#include "kernel/netns.h"
+#include "tests/support/sandbox.h"
+
+namespace runner {
+namespace {
+
+using test::InSandbox;
+using test::Shell;
+
+TEST(Sysctl, FindsTheFileAsSysctlDoes) {
+  EXPECT_EQ(*SysctlPath("net.ipv4.ip_forward"), "/proc/sys/net/ipv4/ip_forward");
+  EXPECT_EQ(*SysctlPath("net.ipv4.conf.eth0/1.rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+  EXPECT_EQ(*SysctlPath("net/ipv4/conf/eth0.1/rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+  for (const char* bad : {"", "net", "kernel.hostname", "net.", "net..x", "net/../kernel/hostname", "net.//.kernel",
+                          "/proc/sys/net/ipv4", "netx.a"}) {
+    EXPECT_FALSE(SysctlPath(bad).ok()) << bad;
+  }
+  EXPECT_EQ(SysctlPath("kernel.hostname").error().text(), "sysctl \"kernel.hostname\": a key begins with \"net.\"");
+}
+
+TEST(Sysctl, ComparesWithoutWhiteSpace) {
+  EXPECT_EQ(NormaliseSysctl("4096\t131072\t6291456\n"), "4096 131072 6291456");
+  EXPECT_EQ(NormaliseSysctl("  1  \n"), "1");
+  EXPECT_EQ(NormaliseSysctl(" \n"), "");
+}
+
+TEST(Sysctl, WritesInTheThreadsNamespace) {
+  InSandbox([] {
+    Shell("ip netns add a; ip -n a link add eth0.1 type bridge; sysctl -qw net.ipv4.ip_forward=0");
+    const auto a = Namespace::OpenPath("/run/netns/a");
+    {
+      const auto inside = InNamespace::Enter(*a);
+      ASSERT_TRUE(WriteSysctl("net.ipv4.ip_forward", "1").ok());
+      ASSERT_TRUE(WriteSysctl("net.ipv4.conf.eth0/1.rp_filter", "2").ok());
+      ASSERT_TRUE(WriteSysctl("net.ipv4.tcp_rmem", "4096 131072 400000").ok());
+      EXPECT_EQ(*ReadSysctl("net.ipv4.tcp_rmem"), "4096 131072 400000");
+    }
+    EXPECT_EQ(*ReadSysctl("net.ipv4.ip_forward"), "0");
+    EXPECT_EQ(Shell("ip netns exec a sysctl -n net.ipv4.ip_forward net.ipv4.conf.eth0/1.rp_filter"), "1\n2\n");
+  });
+}
+
+TEST(Sysctl, TellsWhatTheKernelDoesNotTake) {
+  InSandbox([] {
+    const auto none = WriteSysctl("net.ipv4.no_such", "1");
+    EXPECT_EQ(none.error().text(),
+              "sysctl \"net.ipv4.no_such\": open \"/proc/sys/net/ipv4/no_such\": no such file or directory");
+    EXPECT_EQ(none.error().code, ENOENT);
+    EXPECT_EQ(WriteSysctl("net.ipv4.ip_forward", "many").error().code, EINVAL);
+    // A number beside the point is dropped without a word.
+    const auto short_taken = WriteSysctl("net.ipv4.ip_forward", "1 2");
+    ASSERT_FALSE(short_taken.ok());
+    EXPECT_EQ(*ReadSysctl("net.ipv4.ip_forward"), "1");
+  });
+}
+
+}  // namespace
+}  // namespace runner
