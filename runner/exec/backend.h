@@ -16,6 +16,9 @@ class Backend {
   /// namespace to attach that is not there. Changes nothing that stays.
   virtual Errors Check(const Plan& plan) = 0;
 
+  /// What a setting is right now, for the record of former values; nothing where it cannot be read.
+  virtual std::optional<Attributes> ReadFormer(const Resource& resource) = 0;
+
   /// Does one action. The result is the attributes as made: the resource's own, with fingerprints filled in.
   /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown.
   virtual Result<Attributes> Apply(const Action& action) = 0;

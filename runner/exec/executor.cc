@@ -91,9 +91,10 @@ class Run {
   }
 
   /// What a setting was before the lab first touched it.
-  static std::optional<Attributes> FormerOf(const Action& action) {
-    if (!Traits(action.resource.kind()).is_setting) return action.former;
-    return action.former ? action.former : action.before;
+  std::optional<Attributes> FormerOf(const Action& action) {
+    if (action.former || !Traits(action.resource.kind()).is_setting) return action.former;
+    // Not there when the run began: its device has been made since.
+    return action.before ? action.before : backend_.ReadFormer(action.resource);
   }
 
   Backend& backend_;

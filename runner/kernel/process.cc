@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -185,6 +186,24 @@ Result<std::vector<ProcessInfo>> FindProcesses(const NamespaceInode& network) {
   }
   std::sort(found.begin(), found.end(),
             [](const ProcessInfo& a, const ProcessInfo& b) { return a.identity < b.identity; });
+  return found;
+}
+
+std::map<NamespaceInode, std::vector<ProcessInfo>> FindProcessesByNamespace() {
+  std::map<NamespaceInode, std::vector<ProcessInfo>> found;
+  for (const pid_t pid : NumberedEntries("/proc")) {
+    std::set<NamespaceInode> places;
+    for (const pid_t thread : NumberedEntries(ProcPath(pid) + "/task")) {
+      const auto inode = InodeOf(ProcPath(pid) + "/task/" + std::to_string(thread) + "/ns/net");
+      if (inode) places.insert(*inode);
+    }
+    const auto identity = ReadProcessIdentity(pid);
+    const auto stat = ReadStat(pid);
+    if (!identity || !stat) continue;
+    for (const NamespaceInode& place : places) {
+      found[place].push_back({.identity = *identity, .comm = stat->comm, .command_line = CommandLine(pid)});
+    }
+  }
   return found;
 }
 

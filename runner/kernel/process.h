@@ -6,6 +6,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,9 @@ Result<NamespaceInode> IdentifyProcess(pid_t pid);
 /// the caller may not look at.
 Result<std::vector<ProcessInfo>> FindProcesses(const NamespaceInode& network);
 Result<std::vector<ProcessInfo>> FindProcesses(int ns_fd);
+/// All processes by the namespace of their main thread and of each other one that is elsewhere: one walk through /proc,
+/// for whoever asks for many namespaces.
+std::map<NamespaceInode, std::vector<ProcessInfo>> FindProcessesByNamespace();
 
 struct SignalOptions {
   std::chrono::milliseconds grace{2000};  // from SIGTERM to SIGKILL

@@ -38,6 +38,7 @@ class Builder {
   Builder(const Topology& topology, const GraphInputs& inputs) : topology_(topology), inputs_(inputs) {}
 
   Result<Graph> Build() {
+    AddFolders();
     AddNamespaces();
     AddHostSide();
     AddBridges();
@@ -98,7 +99,15 @@ class Builder {
             .master = ""};
   }
 
+  void AddFolders() {
+    Add(Kind::kFolder, "netns", FolderAttributes{.ns = "", .name = "netns"}, {}, {});
+    if (!topology_.nodes.empty()) {
+      Add(Kind::kFolder, "resolver", FolderAttributes{.ns = "", .name = "resolver"}, {}, {});
+    }
+  }
+
   void AddNamespaces() {
+    const DependsOn on{.id = {.kind = Kind::kFolder, .name = "netns"}};
     for (const Node& node : topology_.nodes) {
       const Place place = NodePlace(node);
       NamespaceAttributes attributes{.name = NamespaceOf(place), .node = node.name, .attach = AttachText(node)};
@@ -110,7 +119,7 @@ class Builder {
       if ((made && !HasSysctl(node, "net.ipv6.conf.all.forwarding")) || node.forwarding.ipv6) {
         attributes.forwarding_ipv6 = node.forwarding.ipv6 && node.forwarding.ipv6->value;
       }
-      Add(Kind::kNamespace, node.name, attributes, node.at, {});
+      Add(Kind::kNamespace, node.name, attributes, node.at, {on});
       // Before the first interface: new ones start with these.
       for (const Sysctl& sysctl : node.sysctls) {
         if (ShapesNewInterfaces(sysctl.key)) AddSysctl(node, sysctl);
@@ -120,7 +129,7 @@ class Builder {
       if (!bridge.is_switch()) continue;
       Add(Kind::kNamespace, bridge.name,
           NamespaceAttributes{.name = NamespaceOf(bridge.place), .node = bridge.name, .is_switch = true, .attach = {}},
-          bridge.at, {});
+          bridge.at, {on});
     }
   }
 
@@ -549,7 +558,9 @@ class Builder {
     const std::string table = "toporun-" + topology_.name + "-" + node.name;
     NatAttributes attributes{.ns = NamespaceOf(uplink.from), .table = table, .rules = {}, .listing = {}};
     for (const IpPrefix& network : NetworksOf(node)) {
-      attributes.rules.push_back(EncodeNatRule({.rule = Masquerade{.out = "", .source = network.Masked()}, .at = {}}));
+      attributes.rules.push_back(
+          EncodeNatRule({.rule = Masquerade{.out = HostEndName(topology_.name, node.name), .source = network.Masked()},
+                         .at = {}}));
     }
     for (const Node& other : topology_.nodes) {
       for (const PublishedPort& port : other.ports) {
@@ -657,17 +668,19 @@ class Builder {
     for (const Node& node : topology_.nodes) {
       const NamespaceName ns = NamespaceOf(NodePlace(node));
       const DependsOn on{.id = NamespaceId(NodePlace(node))};
+      const DependsOn folder{.id = {.kind = Kind::kFolder, .name = "resolver"}, .strength = Strength::kAfter};
       if (node.hosts && node.extra_hosts.empty()) {
         Add(Kind::kFile, node.name + "/hosts", FileAttributes{.ns = ns, .name = "hosts", .content = "", .shared = true},
-            node.at, {on, {.id = shared}});
+            node.at, {on, folder, {.id = shared}});
       } else if (node.hosts) {
         Add(Kind::kFile, node.name + "/hosts",
-            FileAttributes{.ns = ns, .name = "hosts", .content = HostsFile(topology_, node)}, node.at, {on});
+            FileAttributes{.ns = ns, .name = "hosts", .content = HostsFile(topology_, node)}, node.at,
+            {on, folder});
       }
       Add(Kind::kFile, node.name + "/resolv.conf",
           FileAttributes{
               .ns = ns, .name = "resolv.conf", .content = ResolverFile(topology_, node, inputs_.nat_networks)},
-          node.dns ? node.dns->at : node.at, {on});
+          node.dns ? node.dns->at : node.at, {on, folder});
     }
   }
 

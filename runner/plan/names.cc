@@ -68,6 +68,7 @@ std::vector<std::string> HostNames(const Topology& topology) {
       if (address) out.push_back(node.name + " " + address->text());
     }
   }
+  std::ranges::sort(out);
   return out;
 }
 

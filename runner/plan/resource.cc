@@ -7,6 +7,7 @@ namespace {
 
 // In the order of Kind.
 constexpr std::array<KindTraits, std::variant_size_v<Attributes>> kTraits = {{
+    {.name = "folder", .is_setting = false, .dies_with_namespace = false, .is_final = true},
     {.name = "namespace", .is_setting = false, .dies_with_namespace = false, .is_final = true},
     {.name = "sysctl", .is_setting = true, .dies_with_namespace = true, .is_final = false},
     {.name = "bridge", .is_setting = false, .dies_with_namespace = true, .is_final = false},

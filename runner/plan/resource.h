@@ -75,10 +75,12 @@ struct DeviceAttributes {
 struct VethAttributes {
   DeviceAttributes a = {};
   DeviceAttributes b = {};
+  bool joined = true;  // both ends are there and belong to each other
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("a", self.a, Role::kInPlace);
     v("b", self.b, Role::kInPlace);
+    v("joined", self.joined, Role::kReplace);
   }
 };
 
@@ -311,13 +313,13 @@ struct UplinkAttributes {
     v("node", self.node, Role::kIdentity);
     v("relay_only", self.relay_only, Role::kReplace);
     v("interface", self.interface, Role::kReplace);
-    v("mtu", self.mtu, Role::kReplace);
+    v("mtu", self.mtu, Role::kInPlace);
     v("cidr", self.cidr, Role::kReplace);
     v("ipv6", self.ipv6, Role::kReplace);
-    v("host_loopback", self.host_loopback, Role::kReplace);
-    v("allow", self.allow, Role::kReplace);
-    v("deny", self.deny, Role::kReplace);
-    v("dns", self.dns, Role::kReplace);
+    v("host_loopback", self.host_loopback, Role::kInPlace);
+    v("allow", self.allow, Role::kInPlace);
+    v("deny", self.deny, Role::kInPlace);
+    v("dns", self.dns, Role::kInPlace);
     v("outbound_address", self.outbound_address, Role::kReplace);
     v("from", self.from, Role::kReplace);
     v("names", self.names, Role::kInPlace);
@@ -362,14 +364,26 @@ struct ExecAttributes {
   }
 };
 
+/// A folder of the host that labs share, counted: the names of namespaces, the resolver files.
+struct FolderAttributes {
+  NamespaceName ns = {};  // the host
+  std::string name = {};  // "netns", "resolver"
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("name", self.name, Role::kIdentity);
+  }
+};
+
 using Attributes =
-    std::variant<NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes, TapAttributes,
+    std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes, TapAttributes,
                  InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes, RuleAttributes,
                  NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes, UplinkAttributes,
                  ForwardAttributes, ExecAttributes>;
 
 /// In the order of the variant.
 enum class Kind {
+  kFolder,
   kNamespace,
   kSysctl,
   kBridge,
