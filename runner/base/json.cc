@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace runner {
 
 Result<Json> ParseJson(std::string_view text) {
