@@ -131,7 +131,8 @@ Result<std::size_t> NetlinkSocket::Receive(const std::string& tried) {
     if (size >= 0 && static_cast<std::size_t>(size) > Buffer().size()) {
       return Fail(tried, "the kernel's answer is longer than expected, so the outcome is unknown");
     }
-    if (size >= 0) return static_cast<std::size_t>(size);
+    if (size > 0) return static_cast<std::size_t>(size);
+    if (size == 0) return Fail(tried, "the netlink socket was closed, so the outcome is unknown");
     if (errno == EINTR) continue;
     if (errno == ENOBUFS) return UnknownOutcome(ENOBUFS, tried);
     if (errno == EAGAIN) return UnknownOutcome(ETIMEDOUT, tried);

@@ -21,6 +21,9 @@ class NetlinkSocket {
   static Result<NetlinkSocket> Open();
   static Result<NetlinkSocket> OpenIn(const Namespace& place);
 
+  /// Over a ready descriptor; tests put a kernel of their own behind it.
+  static NetlinkSocket Adopt(Fd fd) { return NetlinkSocket(std::move(fd)); }
+
   /// Sends a request and waits for the kernel's ACK. `tried` says in an error what it was to do ("add via 10.0.0.254").
   /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown: look before going on.
   Status Request(NetlinkMessage& message, const std::string& tried);
