@@ -18,6 +18,7 @@ Json EncodeHeader(const LabHeader& header) {
   for (const auto& [node, network] : header.nat_networks) networks[node] = network.text();
   return {{"toporun", kFormat},
           {"lab", header.lab},
+          {"copy", header.is_copy},
           {"file", header.file},
           {"set", header.set},
           {"digest", header.digest},
@@ -53,6 +54,7 @@ std::optional<LabHeader> DecodeHeader(const Json& json) {
     return std::nullopt;
   }
   header.host_namespace = json["host_namespace"].get<std::uint64_t>();
+  header.is_copy = json.value("copy", Json(false)) == Json(true);
   for (const auto& [node, network] : json["nat_networks"].items()) {
     const auto prefix = network.is_string() ? IpPrefix::Parse(network.get_ref<const std::string&>()) : std::nullopt;
     if (!prefix) return std::nullopt;

@@ -18,6 +18,7 @@ namespace runner {
 /// What holds for the lab as a whole.
 struct LabHeader {
   std::string lab;
+  bool is_copy = false;                                  // the name came by --name, not from the file
   std::string file;                                      // absolute path, or "-"
   std::vector<std::pair<std::string, std::string>> set;  // --set
   std::string digest;                                    // of the file's text

@@ -16,6 +16,8 @@ struct BackendOptions {
   std::string namespace_directory = "/run/netns";
   std::string files_base = "/etc/netns";
   std::string executable = "/proc/self/exe";  // what an uplink's helper is started from
+  /// Set by the caller's signal handlers to end a command of the lab's that runs; null: nobody asks.
+  const volatile int* interrupted = nullptr;
   /// Lines that a lab's `exec` commands print, with their node.
   std::function<void(std::string_view node, std::string_view line)> output = [](std::string_view, std::string_view) {};
   /// Processes that were ended because their namespace was removed: told by name.
