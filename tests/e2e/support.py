@@ -373,21 +373,19 @@ def mounts():
 
 
 def processes():
-    """All but this one and what runs it."""
+    """All but this one, what runs it, and what has ended and only waits to be asked for its status."""
     found = {}
     mine = {str(os.getpid()), str(os.getppid())}
     for number in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{number}/cmdline", encoding="utf-8", errors="replace") as file:
                 words = file.read().replace("\0", " ").strip()
-            with open(f"/proc/{number}/comm", encoding="utf-8", errors="replace") as file:
-                name = file.read().strip()
-        except FileNotFoundError:
+            with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as file:
+                front, back = file.read().rsplit(")", 1)
+        except (FileNotFoundError, ProcessLookupError):
             continue  # Ended meanwhile.
-        except ProcessLookupError:
-            continue
-        if number not in mine:
-            found[number] = f"{name}: {words}"
+        if number not in mine and back.split()[0] != "Z":
+            found[number] = f"{front.split('(', 1)[1]}: {words}"
     return found
 
 
