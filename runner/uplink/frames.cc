@@ -1,0 +1,160 @@
+#include "uplink/frames.h"
+
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "uplink/offload.h"
+
+namespace runner {
+namespace {
+
+// Bounded, so that sockets are served in between.
+constexpr int kFramesOfRound = 64;
+constexpr std::size_t kLargestFrame = 65536 + 64;
+constexpr std::int64_t kLogCheck = 1000;
+
+// As libslirp makes it for its gateway.
+MacAddress GatewayMac(const IpAddress& gateway) {
+  const std::uint8_t* bytes = gateway.bytes();
+  return MacAddress({0x52, 0x55, bytes[0], bytes[1], bytes[2], bytes[3]});
+}
+
+}  // namespace
+
+Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd tap, std::function<void()> lost)
+    : loop_(loop),
+      log_(log),
+      relay_(relay),
+      spec_(spec),
+      tap_(std::move(tap)),
+      lost_(std::move(lost)),
+      gateway_mac_(GatewayMac(spec.gateway())),
+      filter_(spec, {}),
+      buffer_(sizeof(VnetHeader) + kLargestFrame) {
+  udp_ = std::make_unique<UdpForwarder>(
+      loop_, spec_, [this](const UdpEndpoint& source, const UdpEndpoint& destination,
+                           std::span<const std::uint8_t> payload) { SendUdp(source, destination, payload); });
+}
+
+Frames::~Frames() {
+  loop_.SetSource(nullptr);
+  loop_.Forget(tap_.get());
+}
+
+Status Frames::Start() {
+  stack_ = TRY(SlirpStack::Open(spec_, log_, [this](std::span<std::uint8_t> frame) { ToTap(frame); }));
+  loop_.SetSource(stack_.get());
+  loop_.Watch(tap_.get(), POLLIN, [this](short) { Drain(); });
+  return {};
+}
+
+Status Frames::Listen(const ForwardSpec& forward) {
+  if (forward.target.is_ipv6() && !spec_.ipv6) {
+    return Fail(fmt::format("publish {}", forward.text()), "the uplink has no IPv6");
+  }
+  const bool tcp = forward.protocol == ForwardSpec::Protocol::kTcp;
+  TRY((tcp ? stack_->Listen(forward) : udp_->Listen(forward)).Wrap(fmt::format("publish {}", forward.text())));
+  forwards_.push_back(forward);
+  filter_ = FrameFilter(spec_, forwards_);
+  return {};
+}
+
+void Frames::Unlisten(const ForwardSpec& forward) {
+  const bool tcp = forward.protocol == ForwardSpec::Protocol::kTcp;
+  tcp ? stack_->Unlisten(forward) : udp_->Unlisten(forward);
+  std::erase(forwards_, forward);
+  filter_ = FrameFilter(spec_, forwards_);
+}
+
+void Frames::Change(const UplinkSpec& spec) {
+  spec_ = spec;
+  filter_ = FrameFilter(spec_, forwards_);
+}
+
+void Frames::Drain() {
+  for (int i = 0; i < kFramesOfRound; ++i) {
+    const ssize_t size = read(tap_.get(), buffer_.data(), buffer_.size());
+    if (size < 0) {
+      if (errno == EBADFD) return lost_();
+      // EIO: the interface is down; nothing comes until it is up.
+      break;
+    }
+    if (static_cast<std::size_t>(size) < sizeof(VnetHeader)) break;
+    VnetHeader header;
+    std::memcpy(&header, buffer_.data(), sizeof header);
+    const auto frame = std::span(buffer_).first(static_cast<std::size_t>(size)).subspan(sizeof header);
+    if (CompleteChecksum(header, frame)) {
+      FromTap(frame);
+    } else {
+      Drop(Verdict::kMalformed, {});
+    }
+  }
+  stack_->Settle();
+  const std::int64_t now = Loop::Now();
+  if (now - log_checked_ > kLogCheck) {
+    // glib writes there, too.
+    log_checked_ = now;
+    log_.Bound();
+  }
+}
+
+void Frames::FromTap(std::span<std::uint8_t> frame) {
+  Packet packet;
+  const Verdict shape = ParseFrame(frame, packet);
+  if (shape != Verdict::kPass) return Drop(shape, packet);
+  // Before the filter: an answer to a client of a published port goes wherever the client is.
+  if (udp_->TakeReply(packet)) return;
+  const Verdict verdict = filter_.Check(packet);
+  if (verdict != Verdict::kPass) return Drop(verdict, packet);
+  if (packet.protocol == kProtoUdp && filter_.IsDns(packet)) {
+    const UdpEndpoint client{packet.source, packet.source_port};
+    const UdpEndpoint server{packet.destination, packet.destination_port};
+    // The relay and the frames live as long as the helper.
+    return relay_.Ask(packet.udp_payload(), DnsRelay::Transport::kUdp,
+                      [this, client, server](std::span<const std::uint8_t> answer) { SendUdp(server, client, answer); });
+  }
+  stack_->Input(packet.frame);
+}
+
+void Frames::Drop(Verdict verdict, const Packet& packet) {
+  ++dropped_[static_cast<std::size_t>(verdict)];
+  switch (verdict) {
+    case Verdict::kHostLoopback:
+    case Verdict::kPolicy:
+    case Verdict::kDnsOff:
+      log_.Thinned(fmt::format("dropped ({}): {} to {} port {}", VerdictName(verdict), packet.source.text(),
+                               packet.destination.text(), packet.destination_port));
+      break;
+    default:
+      break;  // Every interface sends multicast when it comes up.
+  }
+}
+
+void Frames::SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination,
+                     std::span<const std::uint8_t> payload) {
+  for (auto& frame : BuildUdp(gateway_mac_, spec_.mac, source, destination, payload, spec_.mtu)) ToTap(frame);
+}
+
+void Frames::ToTap(std::span<std::uint8_t> frame) {
+  const bool oversized = frame.size() > kEthernetHeader + spec_.mtu;
+  if (oversized && Get16(&frame[12]) == kEtherIpv6 && frame[kEthernetHeader + 6] != kProtoTcp &&
+      frame[kEthernetHeader + 6] != kProtoFragment6) {
+    for (auto& fragment : FragmentIpv6(frame, spec_.mtu)) ToTap(fragment);
+    return;
+  }
+  VnetHeader header = PrepareOffload(frame, spec_.mtu);
+  const std::array<iovec, 2> parts = {
+      iovec{.iov_base = &header, .iov_len = sizeof header},
+      iovec{.iov_base = frame.data(), .iov_len = frame.size()},
+  };
+  // A frame that the interface does not take (down, out of memory) is lost, as frames are.
+  [[maybe_unused]] const ssize_t written = writev(tap_.get(), parts.data(), parts.size());
+}
+
+}  // namespace runner

@@ -1,0 +1,70 @@
+// Frames as the uplink sees them: parsed once with every length checked, checksums, and frames built from payload.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/mac.h"
+
+namespace runner {
+
+inline constexpr std::size_t kEthernetHeader = 14;
+inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
+inline constexpr std::uint16_t kEtherArp = 0x0806;
+inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
+inline constexpr std::uint8_t kProtoIcmp = 1;
+inline constexpr std::uint8_t kProtoTcp = 6;
+inline constexpr std::uint8_t kProtoUdp = 17;
+inline constexpr std::uint8_t kProtoFragment6 = 44;
+inline constexpr std::uint8_t kProtoIcmp6 = 58;
+
+inline std::uint16_t Get16(const std::uint8_t* at) { return static_cast<std::uint16_t>(at[0] << 8 | at[1]); }
+inline void Put16(std::uint8_t* at, std::size_t value) {
+  at[0] = static_cast<std::uint8_t>(value >> 8);
+  at[1] = static_cast<std::uint8_t>(value);
+}
+
+/// The one's complement sum of big-endian words, not yet inverted; chain by passing the former sum. Only the last part
+/// of a chain may have an odd length.
+std::uint32_t SumWords(std::span<const std::uint8_t> bytes, std::uint32_t sum = 0);
+/// Folded and inverted, as it stands in a header.
+std::uint16_t Checksum(std::uint32_t sum);
+
+/// A frame with ARP, or with IPv4 or IPv6 around TCP, UDP or ICMP; nothing else is let through.
+struct Packet {
+  std::span<std::uint8_t> frame;  // up to the end of the IP packet; padding is cut off
+  std::uint16_t ethertype = 0;
+  IpAddress source;  // unset for ARP
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::size_t l4 = 0;                // offset in `frame`
+  std::uint16_t source_port = 0;     // TCP and UDP
+  std::uint16_t destination_port = 0;
+  std::uint8_t type = 0;             // ICMP's type; TCP's flags
+  bool is_ip() const { return ethertype != kEtherArp; }
+  std::span<std::uint8_t> l4_bytes() const { return frame.subspan(l4); }
+  /// What a UDP datagram carries.
+  std::span<std::uint8_t> udp_payload() const { return frame.subspan(l4 + 8); }
+};
+
+/// Sum over the pseudo header (RFC 793, RFC 8200 8.1).
+std::uint32_t PseudoHeaderSum(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,
+                              std::size_t length);
+
+struct UdpEndpoint {
+  IpAddress address;
+  std::uint16_t port = 0;
+  friend auto operator<=>(const UdpEndpoint&, const UdpEndpoint&) = default;
+};
+
+/// A whole frame with right checksums. IPv6 packets over `mtu` become fragments, IPv4 ones are left to the kernel, which
+/// fragments them where it routes.
+std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, const MacAddress& destination_mac,
+                                                const UdpEndpoint& source, const UdpEndpoint& destination,
+                                                std::span<const std::uint8_t> payload, std::uint32_t mtu);
+
+/// An IPv6 frame over `mtu` in fragments (RFC 8200 4.5); others as they are.
+std::vector<std::vector<std::uint8_t>> FragmentIpv6(std::span<const std::uint8_t> frame, std::uint32_t mtu);
+
+}  // namespace runner

@@ -1,0 +1,377 @@
+#include "uplink/slirp_stack.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <slirp/libslirp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "uplink/packet.h"
+#include "uplink/sockets.h"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t kStackMtu = 65520;
+constexpr int kBacklog = 1024;
+// What libslirp asks for when no TCP timer runs.
+constexpr std::uint32_t kNothingDue = 1000;
+// Idle UDP and ICMP sockets expire in Fill only, after four minutes: often enough for that.
+constexpr std::int64_t kExpiryCheck = 30000;
+constexpr int kSettleRounds = 16;
+
+in_addr ToIn(const IpAddress& address) {
+  in_addr in = {};
+  std::memcpy(&in, address.bytes(), sizeof in);
+  return in;
+}
+
+in6_addr ToIn6(const IpAddress& address) {
+  in6_addr in = {};
+  std::memcpy(&in, address.bytes(), sizeof in);
+  return in;
+}
+
+// The addresses that outgoing connections are bound to: as given, or the first of an interface.
+struct Outbound {
+  std::optional<IpAddress> ipv4;
+  std::optional<IpAddress> ipv6;
+};
+
+Result<Outbound> ResolveOutbound(const std::vector<std::string>& wanted) {
+  Outbound outbound;
+  for (const std::string& name : wanted) {
+    if (const auto address = IpAddress::Parse(name)) {
+      (address->is_ipv6() ? outbound.ipv6 : outbound.ipv4) = *address;
+      continue;
+    }
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return SystemError(errno, "list the addresses of the host");
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, freeifaddrs);
+    bool found = false;
+    for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+      if (name != entry->ifa_name || entry->ifa_addr == nullptr) continue;
+      const auto endpoint = FromSockaddr(*entry->ifa_addr);
+      if (!endpoint || endpoint->address.is_link_local()) continue;
+      auto& slot = endpoint->address.is_ipv6() ? outbound.ipv6 : outbound.ipv4;
+      if (!slot) slot = endpoint->address;
+      found = true;
+    }
+    if (!found) {
+      return Fail(fmt::format("outbound address \"{}\"", name),
+                  "no interface of that name has an address where the uplink leaves");
+    }
+  }
+  return outbound;
+}
+
+class Stack final : public SlirpStack {
+ public:
+  Stack(const UplinkSpec& spec, Log& log, Send send) : spec_(spec), log_(log), send_(std::move(send)) {}
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+  ~Stack() override {
+    if (slirp_ != nullptr) slirp_cleanup(slirp_);
+  }
+
+  Status Start();
+  void Input(std::span<const std::uint8_t> frame) override;
+  void Settle() override;
+  Status Listen(const ForwardSpec& forward) override;
+  void Unlisten(const ForwardSpec& forward) override;
+  void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) override;
+  void Dispatch(std::span<const pollfd> polled) override;
+
+ private:
+  struct Timer {
+    SlirpTimerId id = SLIRP_TIMER_RA;
+    void* opaque = nullptr;
+    std::int64_t due = -1;
+  };
+
+  static Stack* Of(void* opaque) { return static_cast<Stack*>(opaque); }
+  static const SlirpCb& Callbacks();
+  static int AddPoll(int fd, int events, void* opaque) noexcept;
+  static int Revents(int index, void* opaque) noexcept;
+
+  bool AnswerNeighbour(std::span<const std::uint8_t> frame);
+  void RaiseBacklogs();
+  void RunTimers();
+
+  UplinkSpec spec_;
+  Log& log_;
+  Send send_;
+  Slirp* slirp_ = nullptr;
+  sockaddr_in outbound_ = {};
+  sockaddr_in6 outbound6_ = {};
+  std::set<int> connections_;  // registered by libslirp: connections of the lab
+  std::set<int> listeners_;
+  std::vector<std::unique_ptr<Timer>> timers_;
+  std::vector<std::vector<std::uint8_t>> neighbours_;  // answers that wait to be put in
+  std::vector<pollfd>* filling_ = nullptr;
+  std::span<const pollfd> polled_;
+};
+
+const SlirpCb& Stack::Callbacks() {
+  static const SlirpCb callbacks = {
+      .send_packet = [](const void* bytes, std::size_t size, void* opaque) -> ssize_t {
+        auto* at = static_cast<std::uint8_t*>(const_cast<void*>(bytes));
+        if (!Of(opaque)->AnswerNeighbour({at, size})) Of(opaque)->send_({at, size});
+        // Whatever became of the frame: libslirp complains about each one that is not taken.
+        return static_cast<ssize_t>(size);
+      },
+      .guest_error = [](const char* message, void* opaque) { Of(opaque)->log_.Thinned(message); },
+      .clock_get_ns = [](void*) -> std::int64_t {
+        timespec now = {};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return std::int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+      },
+      .timer_new = nullptr,
+      .timer_free =
+          [](void* timer, void* opaque) {
+            auto& timers = Of(opaque)->timers_;
+            std::erase_if(timers, [timer](const auto& entry) { return entry.get() == timer; });
+          },
+      .timer_mod = [](void* timer, std::int64_t due, void*) { static_cast<Timer*>(timer)->due = due; },
+      .register_poll_fd = [](int fd, void* opaque) { Of(opaque)->connections_.insert(fd); },
+      .unregister_poll_fd = [](int fd, void* opaque) { Of(opaque)->connections_.erase(fd); },
+      .notify = [](void*) {},
+      .init_completed = [](Slirp* slirp, void* opaque) { Of(opaque)->slirp_ = slirp; },
+      .timer_new_opaque = [](SlirpTimerId id, void* timer_opaque, void* opaque) -> void* {
+        auto& timers = Of(opaque)->timers_;
+        timers.push_back(std::make_unique<Timer>(Timer{.id = id, .opaque = timer_opaque}));
+        return timers.back().get();
+      },
+  };
+  return callbacks;
+}
+
+Status Stack::Start() {
+  SlirpConfig config = {};
+  // Not SLIRP_CONFIG_VERSION_MAX: a library older than the header would refuse it.
+  config.version = 4;
+  config.in_enabled = true;
+  const IpPrefix network = spec_.cidr.Masked();
+  config.vnetwork = ToIn(network.address());
+  config.vnetmask.s_addr = network.length() == 0 ? 0 : htonl(0xffffffffU << (32 - network.length()));
+  config.vhost = ToIn(spec_.gateway());
+  config.vnameserver = ToIn(spec_.dns_address());
+  config.vdhcp_start = ToIn(spec_.node_address());
+  if (spec_.ipv6) {
+    config.in6_enabled = true;
+    config.vprefix_addr6 = ToIn6(spec_.ipv6->Masked().address());
+    config.vprefix_len = static_cast<std::uint8_t>(spec_.ipv6->length());
+    config.vhost6 = ToIn6(*spec_.gateway6());
+    config.vnameserver6 = ToIn6(*spec_.dns_address6());
+  }
+  // Large inside whatever the tap's MTU is: the kernel cuts what we send, and takes what the lab sends uncut.
+  config.if_mtu = kStackMtu;
+  config.if_mru = kStackMtu;
+  config.disable_host_loopback = !spec_.host_loopback;
+  config.disable_dns = false;  // The filter drops queries when DNS is off; it can be turned on again.
+  config.disable_dhcp = true;
+  const Outbound outbound = TRY(ResolveOutbound(spec_.outbound));
+  if (outbound.ipv4) {
+    outbound_.sin_family = AF_INET;
+    outbound_.sin_addr = ToIn(*outbound.ipv4);
+    config.outbound_addr = &outbound_;
+  }
+  if (outbound.ipv6) {
+    outbound6_.sin6_family = AF_INET6;
+    outbound6_.sin6_addr = ToIn6(*outbound.ipv6);
+    config.outbound_addr6 = &outbound6_;
+  }
+  slirp_ = slirp_new(&config, &Callbacks(), this);
+  if (slirp_ == nullptr) return Fail("start libslirp", "it refuses the configuration; its own words are in the log");
+  return {};
+}
+
+void Stack::Input(std::span<const std::uint8_t> frame) {
+  slirp_input(slirp_, frame.data(), static_cast<int>(frame.size()));
+}
+
+void Stack::Settle() {
+  // Each answer may let a packet go that asks for the next neighbour.
+  for (int round = 0; round < kSettleRounds && !neighbours_.empty(); ++round) {
+    const auto answers = std::exchange(neighbours_, {});
+    for (const auto& answer : answers) Input(answer);
+    // An error of poll: it serves no socket, it sends what is queued.
+    slirp_pollfds_poll(slirp_, 1, &Stack::Revents, this);
+  }
+}
+
+// Whoever libslirp looks for on the tap is the node or stands behind it: the node's tap is the answer to all, at once,
+// without proxy ARP and without a packet lost while it waits.
+bool Stack::AnswerNeighbour(std::span<const std::uint8_t> frame) {
+  if (frame.size() < kEthernetHeader + 28) return false;
+  const std::uint16_t ethertype = Get16(&frame[12]);
+  const auto body = frame.subspan(kEthernetHeader);
+  if (ethertype == kEtherArp && Get16(&body[6]) == 1) {
+    std::vector<std::uint8_t> answer(kEthernetHeader + 28);
+    std::copy_n(&frame[6], 6, answer.begin());
+    std::copy_n(spec_.mac.bytes(), 6, &answer[6]);
+    std::copy_n(&frame[12], 8, &answer[12]);  // ethertype, hardware, protocol, sizes
+    std::uint8_t* arp = &answer[kEthernetHeader];
+    Put16(arp + 6, 2);
+    std::copy_n(spec_.mac.bytes(), 6, arp + 8);
+    std::copy_n(&body[24], 4, arp + 14);
+    std::copy_n(&body[8], 10, arp + 18);
+    neighbours_.push_back(std::move(answer));
+    return true;
+  }
+  constexpr std::size_t kSolicitation = 40 + 24;
+  if (ethertype != kEtherIpv6 || body.size() < kSolicitation || body[6] != kProtoIcmp6 || body[40] != 135) return false;
+  constexpr std::size_t kAdvertisement = 32;
+  std::vector<std::uint8_t> answer(kEthernetHeader + 40 + kAdvertisement);
+  std::copy_n(&frame[6], 6, answer.begin());
+  std::copy_n(spec_.mac.bytes(), 6, &answer[6]);
+  Put16(&answer[12], kEtherIpv6);
+  std::uint8_t* ip = &answer[kEthernetHeader];
+  ip[0] = 0x60;
+  Put16(ip + 4, kAdvertisement);
+  ip[6] = kProtoIcmp6;
+  ip[7] = 255;
+  std::copy_n(&body[48], 16, ip + 8);   // from the address that is looked for
+  std::copy_n(&body[8], 16, ip + 24);
+  std::uint8_t* icmp = ip + 40;
+  icmp[0] = 136;
+  icmp[4] = 0x60;  // solicited, override
+  std::copy_n(&body[48], 16, icmp + 8);
+  icmp[24] = 2;  // option: target's link-layer address, one unit of eight bytes
+  icmp[25] = 1;
+  std::copy_n(spec_.mac.bytes(), 6, icmp + 26);
+  const std::uint32_t sum = PseudoHeaderSum(IpAddress::FromBytes(Family::kIpv6, ip + 8),
+                                            IpAddress::FromBytes(Family::kIpv6, ip + 24), kProtoIcmp6, kAdvertisement);
+  Put16(icmp + 2, Checksum(SumWords({icmp, kAdvertisement}, sum)));
+  neighbours_.push_back(std::move(answer));
+  return true;
+}
+
+Status Stack::Listen(const ForwardSpec& forward) {
+  const int flags = forward.host_address.is_ipv6() ? SLIRP_HOSTFWD_V6ONLY : 0;
+  for (int i = 0; i <= forward.last_host_port - forward.first_host_port; ++i) {
+    const auto host_port = static_cast<std::uint16_t>(forward.first_host_port + i);
+    const SocketAddress host(forward.host_address, host_port);
+    const SocketAddress guest(forward.target, static_cast<std::uint16_t>(forward.first_port + i));
+    if (slirp_add_hostxfwd(slirp_, host.get(), host.size(), guest.get(), guest.size(), flags) != 0) {
+      const int code = errno;
+      ForwardSpec done = forward;
+      done.last_host_port = static_cast<std::uint16_t>(host_port - 1);
+      if (i > 0) Unlisten(done);
+      return SystemError(code, fmt::format("listen on {} port {}/tcp", forward.host_address.text(), host_port));
+    }
+  }
+  RaiseBacklogs();
+  return {};
+}
+
+void Stack::Unlisten(const ForwardSpec& forward) {
+  const int flags = forward.host_address.is_ipv6() ? SLIRP_HOSTFWD_V6ONLY : 0;
+  for (int port = forward.first_host_port; port <= forward.last_host_port; ++port) {
+    const SocketAddress host(forward.host_address, static_cast<std::uint16_t>(port));
+    if (slirp_remove_hostxfwd(slirp_, host.get(), host.size(), flags) != 0) {
+      log_.Line(fmt::format("{} port {}/tcp was not published any more", forward.host_address.text(), port));
+    }
+  }
+  listeners_.clear();
+  RaiseBacklogs();
+}
+
+// libslirp listens with a backlog of one. It does not tell the descriptors, but polls them.
+void Stack::RaiseBacklogs() {
+  std::vector<pollfd> polled;
+  std::int64_t timeout = -1;
+  Fill(polled, timeout);
+  for (const pollfd& entry : polled) {
+    int accepts = 0;
+    socklen_t size = sizeof accepts;
+    if (getsockopt(entry.fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0 || accepts == 0) continue;
+    listeners_.insert(entry.fd);
+    if (listen(entry.fd, kBacklog) != 0) log_.Line("a published port keeps a short queue of clients");
+  }
+}
+
+int Stack::AddPoll(int fd, int events, void* opaque) noexcept {
+  short wanted = 0;
+  if ((events & SLIRP_POLL_IN) != 0) wanted |= POLLIN;
+  if ((events & SLIRP_POLL_OUT) != 0) wanted |= POLLOUT;
+  if ((events & SLIRP_POLL_PRI) != 0) wanted |= POLLPRI;
+  auto& polled = *Of(opaque)->filling_;
+  polled.push_back({.fd = fd, .events = wanted, .revents = 0});
+  return static_cast<int>(polled.size()) - 1;
+}
+
+int Stack::Revents(int index, void* opaque) noexcept {
+  const auto polled = Of(opaque)->polled_;
+  if (index < 0 || static_cast<std::size_t>(index) >= polled.size()) return 0;
+  const short got = polled[static_cast<std::size_t>(index)].revents;
+  int events = 0;
+  if ((got & POLLIN) != 0) events |= SLIRP_POLL_IN;
+  if ((got & POLLOUT) != 0) events |= SLIRP_POLL_OUT;
+  if ((got & POLLPRI) != 0) events |= SLIRP_POLL_PRI;
+  if ((got & POLLERR) != 0) events |= SLIRP_POLL_ERR;
+  if ((got & POLLHUP) != 0) events |= SLIRP_POLL_HUP;
+  return events;
+}
+
+void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
+  // The loop fills this source first, so that libslirp's indices are those of the span it gets back.
+  std::uint32_t asked = UINT32_MAX;
+  filling_ = &polled;
+  slirp_pollfds_fill(slirp_, &asked, &Stack::AddPoll, this);
+  filling_ = nullptr;
+
+  const bool only_listeners =
+      connections_.empty() && std::all_of(polled.begin(), polled.end(), [this](const pollfd& entry) {
+        return listeners_.contains(entry.fd);
+      });
+  std::int64_t wanted = asked >= kNothingDue ? kExpiryCheck : std::int64_t{asked};
+  if (only_listeners) wanted = -1;
+  const std::int64_t now = Loop::Now();
+  for (const auto& timer : timers_) {
+    if (timer->due < 0) continue;
+    const std::int64_t left = std::max<std::int64_t>(0, timer->due - now);
+    wanted = wanted < 0 ? left : std::min(wanted, left);
+  }
+  if (wanted >= 0) timeout_ms = timeout_ms < 0 ? wanted : std::min(timeout_ms, wanted);
+}
+
+void Stack::RunTimers() {
+  const std::int64_t now = Loop::Now();
+  // A timer may set itself anew, or be freed, while it runs.
+  for (std::size_t i = 0; i < timers_.size(); ++i) {
+    if (timers_[i]->due < 0 || timers_[i]->due > now) continue;
+    timers_[i]->due = -1;
+    slirp_handle_timer(slirp_, timers_[i]->id, timers_[i]->opaque);
+  }
+}
+
+void Stack::Dispatch(std::span<const pollfd> polled) {
+  polled_ = polled;
+  // Also when nothing of it is ready: it reads its clock here only, and a stale one expires new sockets at once.
+  slirp_pollfds_poll(slirp_, 0, &Stack::Revents, this);
+  polled_ = {};
+  RunTimers();
+  Settle();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SlirpStack>> SlirpStack::Open(const UplinkSpec& spec, Log& log, Send send) {
+  auto stack = std::make_unique<Stack>(spec, log, std::move(send));
+  TRY(stack->Start());
+  return std::unique_ptr<SlirpStack>(std::move(stack));
+}
+
+std::string SlirpStack::Version() { return slirp_version_string(); }
+
+}  // namespace runner

@@ -1,0 +1,34 @@
+// libslirp behind one interface: frames in and out, published TCP ports, its sockets as a source of the loop. The only
+// file that includes its header is slirp_stack.cc.
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "uplink/log.h"
+#include "uplink/loop.h"
+#include "uplink/spec.h"
+
+namespace runner {
+
+class SlirpStack : public Loop::Source {
+ public:
+  using Send = std::function<void(std::span<std::uint8_t> frame)>;
+
+  /// In the namespace where the traffic leaves from.
+  static Result<std::unique_ptr<SlirpStack>> Open(const UplinkSpec& spec, Log& log, Send send);
+  static std::string Version();
+
+  /// A filtered frame with complete checksums.
+  virtual void Input(std::span<const std::uint8_t> frame) = 0;
+  /// Sends what waited for the frames just put in.
+  virtual void Settle() = 0;
+
+  virtual Status Listen(const ForwardSpec& forward) = 0;
+  virtual void Unlisten(const ForwardSpec& forward) = 0;
+};
+
+}  // namespace runner
