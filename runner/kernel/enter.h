@@ -13,13 +13,13 @@
 namespace runner::kernel {
 
 struct EnterSpec {
-  int ns_fd = -1;            // the network namespace; -1 stays in the caller's (the node `host`)
-  std::string name = {};     // LAB.NODE, for messages
-  std::string files = {};    // its folder of files laid over /etc, /etc/netns/NAME; absent or empty is none
+  int ns_fd = -1;              // the network namespace; -1 stays in the caller's (the node `host`)
+  std::string name = {};       // LAB.NODE, for messages
+  std::string files = {};      // its folder of files laid over /etc, /etc/netns/NAME; absent or empty is none
   std::string host_name = {};  // the node's name; empty keeps the caller's
   std::vector<std::pair<std::string, std::string>> environment = {};  // over the caller's own
   std::string working_dir = {};                                       // empty keeps the caller's
-  std::string user = {};  // name or uid; empty keeps the caller's
+  std::string user = {};                                              // name or uid; empty keeps the caller's
   std::vector<std::string> argv = {};
   std::optional<std::chrono::milliseconds> timeout = {};
 };

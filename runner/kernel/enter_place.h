@@ -1,0 +1,14 @@
+// The child's half of enter.h: from a fresh fork to the command.
+#pragma once
+#include "kernel/enter.h"
+
+namespace runner::kernel {
+
+/// Goes where the spec says and becomes its command. Every failure is told on standard error and ends the process with
+/// kExitCannotRun or kExitNotFound.
+[[noreturn]] void EnterAndExec(const EnterSpec& spec);
+
+/// The status as a shell gives it: the exit status, or 128 + the signal.
+int ShellStatus(int wait_status);
+
+}  // namespace runner::kernel
