@@ -50,7 +50,13 @@ Json OfEncap(const Encap& encap) {
   }
   if (const auto* local = std::get_if<Seg6LocalEncap>(&encap)) {
     out["seg6local"]["action"] = local->action;
-    for (const auto& [key, value] : local->parameters) out["seg6local"][Escaped(key)] = Scalar(value);
+    for (const auto& [key, value] : local->parameters) {
+      if (key != "srh segs") {
+        out["seg6local"][key] = Scalar(value);
+        continue;
+      }
+      for (const std::string_view segment : Split(value, ',')) out["seg6local"]["segs"].push_back(segment);
+    }
   }
   return out;
 }

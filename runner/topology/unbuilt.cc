@@ -48,7 +48,7 @@ class Finder {
   }
 
   void FindInInterface(const std::string& place, const Interface& interface) {
-    const std::string where = place + ": interface " + Quote(interface.name);
+    const std::string where = "interface " + Quote(place + ":" + interface.name);
     if (const std::string_view type = TypeName(interface.type); !type.empty()) {
       Tell(interface.type_at.known() ? interface.type_at : interface.at, where,
            fmt::format("interfaces of type `{}`", type));
@@ -64,7 +64,7 @@ class Finder {
 
   void FindInNode(const Node& node) {
     const std::string where = "node " + Quote(node.name);
-    for (const Interface& interface : node.interfaces) FindInInterface(where, interface);
+    for (const Interface& interface : node.interfaces) FindInInterface(node.name, interface);
     FindInRoutes(where, node.routes);
     for (const Process& process : node.processes) {
       Tell(process.at, where + ": process " + Quote(process.name), "processes");
@@ -80,7 +80,7 @@ class Finder {
     if (bridge.vlan_filtering && bridge.vlan_filtering->value) {
       Tell(bridge.vlan_filtering->at, where, "bridges with `vlan_filtering`");
     }
-    for (const Interface& port : bridge.ports) FindInInterface(where, port);
+    for (const Interface& port : bridge.ports) FindInInterface(bridge.name, port);
   }
 
   void FindInEnd(const Link& link, const LinkEnd& end) {

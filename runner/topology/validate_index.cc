@@ -43,7 +43,10 @@ std::string PlaceName(const Place& place) {
   return (place.kind == Place::Kind::kSwitch ? "bridge " : "node ") + Quote(place.name);
 }
 
-std::string InterfaceName(std::string_view name) { return "interface " + Quote(name); }
+std::string DeviceName(const Place& place, const Device& device) {
+  if (device.bridge != nullptr) return "bridge " + Quote(device.name);
+  return "interface " + Quote(place.text() + ":" + std::string(device.name));
+}
 
 std::string MasterName(MasterKind kind, std::string_view name) {
   switch (kind) {
@@ -91,8 +94,8 @@ void Index::AddLinkEnd(const LinkEnd& end, const Mark& link_at, Findings& findin
     AddDevice(place, {.name = end.interface, .end = &end}, findings);
     device = place.Find(end.interface);
   } else if (device->end != nullptr) {
-    findings.Wrong(end.at, PlaceName(end.place), {},
-                   InterfaceName(end.interface) + " is the end of two links; an interface takes one cable",
+    findings.Wrong(end.at, DeviceName(end.place, *device), {},
+                   "it is the end of two links; an interface takes one cable",
                    {{device->end->at, "the other link ends here", {}}});
     return;
   }

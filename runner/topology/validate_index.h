@@ -92,7 +92,8 @@ class Index {
 
 /// `node "r1"`, `bridge "lan"`, `host`.
 std::string PlaceName(const Place& place);
-std::string InterfaceName(std::string_view name);
+/// `interface "r1:eth0"`; a bridge's own device is `bridge "lan"`.
+std::string DeviceName(const Place& place, const Device& device);
 /// `bridge "br0"`, `bond "b"`, `vrf "red"`.
 std::string MasterName(MasterKind kind, std::string_view name);
 

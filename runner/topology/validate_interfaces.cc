@@ -22,26 +22,26 @@ void CheckMtu(const PlaceDevices& place, const Device& device, Findings& finding
   const auto ipv6 = std::ranges::find_if(interface.addresses, [](const Address& a) { return a.prefix.is_ipv6(); });
   const std::string why =
       fmt::format("mtu {} is below {}, the least that IPv6 works with", interface.mtu->value, kSmallestIpv6Mtu);
-  const std::string where = PlaceName(place.place);
+  const std::string where = DeviceName(place.place, device);
   if (ipv6 != interface.addresses.end()) {
-    findings.Wrong(interface.mtu->at, where, InterfaceName(interface.name),
+    findings.Wrong(interface.mtu->at, where, {},
                    why + "; raise it, or take the IPv6 addresses away and say `ipv6: false`",
                    {{ipv6->at, "an IPv6 address", {}}});
   } else if (interface.ipv6) {
-    findings.Wrong(interface.mtu->at, where, InterfaceName(interface.name), why + "; raise it, or say `ipv6: false`",
+    findings.Wrong(interface.mtu->at, where, {}, why + "; raise it, or say `ipv6: false`",
                    {{interface.ipv6->at, "IPv6 is asked for here", {}}});
   } else {
-    findings.Warn(interface.mtu->at, where, InterfaceName(interface.name),
+    findings.Warn(interface.mtu->at, where, {},
                   why + ": the kernel turns IPv6 off here; say `ipv6: false` if that is meant");
   }
 }
 
 void CheckAddresses(const PlaceDevices& place, const Device& device, Findings& findings) {
   const Interface& interface = *device.interface;
-  const std::string where = PlaceName(place.place);
+  const std::string where = DeviceName(place.place, device);
   if (device.is_port() && !interface.addresses.empty()) {
     const Address& first = interface.addresses.front();
-    findings.Wrong(first.at, where, InterfaceName(interface.name),
+    findings.Wrong(first.at, where, {},
                    fmt::format("it is a port of {} and carries no addresses; put {} on the {}",
                                MasterName(device.master_kind, device.master), first.prefix.text(),
                                device.master_kind == MasterKind::kBond ? "bond" : "bridge"),
@@ -55,8 +55,7 @@ void CheckAddresses(const PlaceDevices& place, const Device& device, Findings& f
   for (const Address& address : interface.addresses) {
     sorted.push_back(&address);
     if (address.prefix.is_ipv6() && !interface.has_ipv6()) {
-      findings.Wrong(address.at, where, InterfaceName(interface.name),
-                     fmt::format("{} needs IPv6, which is off here", address.prefix.text()),
+      findings.Wrong(address.at, where, {}, fmt::format("{} needs IPv6, which is off here", address.prefix.text()),
                      {{interface.ipv6->at, "turned off here", {}}});
     }
   }
@@ -64,7 +63,7 @@ void CheckAddresses(const PlaceDevices& place, const Device& device, Findings& f
   std::ranges::stable_sort(sorted, {}, [](const Address* a) { return a->prefix.address(); });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i - 1]->prefix.address() != sorted[i]->prefix.address()) continue;
-    findings.Wrong(sorted[i]->at, where, InterfaceName(interface.name),
+    findings.Wrong(sorted[i]->at, where, {},
                    fmt::format("it has the address {} twice", sorted[i]->prefix.address().text()),
                    {{sorted[i - 1]->at, "first here", {}}});
   }
@@ -76,10 +75,10 @@ void CheckParent(const PlaceDevices& place, const Device& device, const ParentDe
   const Mark at = interface.type_at.known() ? interface.type_at : interface.at;
   if (parent.on_host || parent.name.empty()) return;
   if (parent.name == device.name) {
-    findings.Wrong(at, PlaceName(place.place), InterfaceName(interface.name), fmt::format("its `{}` is itself", key));
+    findings.Wrong(at, DeviceName(place.place, device), {}, fmt::format("its `{}` is itself", key));
   } else if (place.knows_all() && place.Find(parent.name) == nullptr) {
     findings.Wrong(
-        at, PlaceName(place.place), InterfaceName(interface.name),
+        at, DeviceName(place.place, device), {},
         fmt::format("its `{}` names {}, which the node lacks{}", key, Quote(parent.name), place.Near(parent.name)));
   }
 }
@@ -152,7 +151,7 @@ void CheckOverlaps(const PlaceDevices& place, Findings& findings) {
       const bool other_is_first = (*other)->address->at < network.address->at;
       const Network& later = other_is_first ? network : **other;
       const Network& earlier = other_is_first ? **other : network;
-      findings.Warn(later.address->at, PlaceName(place.place), InterfaceName(later.device->name),
+      findings.Warn(later.address->at, DeviceName(place.place, *later.device), {},
                     fmt::format("network {} overlaps {} of interface {}: packets leave by one of them only",
                                 later.prefix.text(), earlier.prefix.text(), Quote(earlier.device->name)),
                     {{earlier.address->at, "the other network", {}}});
@@ -176,7 +175,7 @@ void CheckAddressTwiceInNode(const PlaceDevices& place, Findings& findings) {
           owners.emplace(std::pair(device.vrf(), address.prefix.address()), std::pair(&device, &address));
       if (is_new || first->second.first == &device) continue;
       if (borrows(address) || borrows(*first->second.second)) continue;
-      findings.Wrong(address.at, PlaceName(place.place), InterfaceName(device.name),
+      findings.Wrong(address.at, DeviceName(place.place, device), {},
                      fmt::format("address {} is on interface {} already", address.prefix.address().text(),
                                  Quote(first->second.first->name)),
                      {{first->second.second->at, "first here", {}}});

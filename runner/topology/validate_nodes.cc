@@ -172,10 +172,10 @@ void CheckWireguardPeers(const PlaceDevices& place, const Index& index, Findings
       if (peer.node.empty()) continue;
       const auto parts = Split(peer.node, ':');
       const PlaceDevices* other = index.Find({.kind = Place::Kind::kNode, .name = std::string(parts.front())});
-      const std::string tried = InterfaceName(device.name);
+      const std::string where = DeviceName(place.place, device);
+      const std::string tried = "peer " + Quote(peer.node);
       if (other == nullptr) {
-        findings.Wrong(peer.at, PlaceName(place.place), tried,
-                       "peer " + Quote(peer.node) + ": there is no node " + Quote(parts.front()));
+        findings.Wrong(peer.at, where, tried, "there is no node " + Quote(parts.front()));
         continue;
       }
       const auto is_wireguard = [&](const Device& candidate) {
@@ -184,11 +184,9 @@ void CheckWireguardPeers(const PlaceDevices& place, const Index& index, Findings
       };
       const auto count = std::ranges::count_if(other->devices, is_wireguard);
       if (count == 0) {
-        findings.Wrong(peer.at, PlaceName(place.place), tried,
-                       "peer " + Quote(peer.node) + ": no wireguard interface is there");
+        findings.Wrong(peer.at, where, tried, "no wireguard interface is there");
       } else if (count > 1) {
-        findings.Wrong(peer.at, PlaceName(place.place), tried,
-                       "peer " + Quote(peer.node) + ": it has several wireguard interfaces; name one as NODE:IFNAME");
+        findings.Wrong(peer.at, where, tried, "it has several wireguard interfaces; name one as NODE:IFNAME");
       }
     }
   }

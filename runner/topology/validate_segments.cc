@@ -138,7 +138,7 @@ void CheckAddresses(const std::vector<Member>& segment, Findings& findings) {
       if (is_new || first->second.first->place == member.place) continue;
       const Member& other = *first->second.first;
       findings.Wrong(
-          address.at, PlaceName(member.place->place), InterfaceName(member.device->name),
+          address.at, DeviceName(member.place->place, *member.device), {},
           fmt::format("address {} is taken on this segment: {} has it on {}", address.prefix.address().text(),
                       PlaceName(other.place->place), Quote(other.device->name)),
           {{first->second.second->at, "first here", {}}});
@@ -155,7 +155,7 @@ void CheckMacs(const std::vector<Member>& segment, Findings& findings) {
     if (!std::holds_alternative<Given>(interface->type)) continue;
     const auto [first, is_new] = owners.emplace(interface->mac->value, &member);
     if (is_new || first->second->place == member.place) continue;
-    findings.Wrong(interface->mac->at, PlaceName(member.place->place), InterfaceName(interface->name),
+    findings.Wrong(interface->mac->at, DeviceName(member.place->place, *member.device), {},
                    fmt::format("mac {} is taken on this segment: {} has it on {}", interface->mac->value.text(),
                                PlaceName(first->second->place->place), Quote(first->second->device->name)),
                    {{first->second->device->interface->mac->at, "first here", {}}});

@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::uint32_t kSmallestIpv6Mtu = 1280;
 
-/// The longest prefix that holds the addresses which an uplink hands out.
-int LongestPrefix(const Uplink& uplink) {
-  constexpr int kSlirp = 25;  // the node is .100, beside the gateway .2 and the resolver .3
-  constexpr int kNat = 30;    // the gateway and the node
-  return uplink.type == Uplink::Type::kSlirp ? kSlirp : kNat;
-}
-
 void CheckNetwork(const PlaceDevices& place, const IpPrefix& network, Findings& findings) {
   const Uplink& uplink = *place.node->uplink;
   for (const Device& device : place.devices) {
@@ -37,13 +30,7 @@ void CheckNetwork(const PlaceDevices& place, const IpPrefix& network, Findings& 
 void CheckUplink(const PlaceDevices& place, Findings& findings) {
   const Uplink& uplink = *place.node->uplink;
   const std::string where = PlaceName(place.place);
-  if (uplink.cidr && uplink.cidr->length() > LongestPrefix(uplink)) {
-    findings.Wrong(uplink.at, where, "uplink",
-                   fmt::format("cidr {} is too small: it needs a prefix of at most /{}", uplink.cidr->text(),
-                               LongestPrefix(uplink)));
-  } else if (uplink.cidr) {
-    CheckNetwork(place, *uplink.cidr, findings);
-  }
+  if (uplink.cidr) CheckNetwork(place, *uplink.cidr, findings);
   if (uplink.ipv6) CheckNetwork(place, *uplink.ipv6, findings);
   if (uplink.ipv6 && uplink.mtu < kSmallestIpv6Mtu) {
     findings.Wrong(uplink.at, where, "uplink",
