@@ -38,7 +38,8 @@ TEST(Address, AddsAsIpDoes) {
     EXPECT_EQ(ipv6.at("nodad"), true);
     EXPECT_FALSE(ipv6.contains("tentative"));
     // Debian's ip does not show who made an address.
-    for (const AddressInfo& address : *ReadAddresses(socket)) {
+    const auto read = ReadAddresses(socket);
+    for (const AddressInfo& address : *read) {
       const bool added = !address.prefix.address().is_link_local();
       EXPECT_EQ(address.protocol == kProtocol, added) << address.prefix.text();
     }
