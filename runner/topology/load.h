@@ -32,7 +32,10 @@ struct LoadResult {
 /// cross-checks; a later layer does not judge what an earlier one refused.
 LoadResult LoadTopology(std::string_view text, const LoadOptions& options);
 
-/// Reads `options.file` ("-" is standard input; at most 16 MiB) and loads it.
+/// The text of a topology file ("-" is standard input); at most 16 MiB.
+Result<std::string> ReadTopologyText(const std::string& file);
+
+/// Reads `options.file` with ReadTopologyText and loads it.
 LoadResult LoadTopologyFile(const LoadOptions& options);
 
 /// What a topology asks for that this version does not build yet: an error each, at its place. `up` and `plan` refuse
