@@ -151,10 +151,13 @@ using Status = Result<void>;
 
 }  // namespace runner
 
-/// The value of a Result, or a return of its error from the enclosing function.
-#define TRY(...)                                                \
-  __extension__({                                               \
-    auto try_result = (__VA_ARGS__);                            \
-    if (!try_result.ok()) return std::move(try_result).error(); \
-    std::move(try_result).value();                              \
+/// The value of a Result, or a return of its error from the enclosing function. Each use names its temporary anew, so
+/// that one may stand inside another.
+#define TRY(...) TRY_NAMED(__COUNTER__, __VA_ARGS__)
+#define TRY_NAMED(number, ...) TRY_AS(number, __VA_ARGS__)
+#define TRY_AS(number, ...)                                                     \
+  __extension__({                                                               \
+    auto try_result_##number = (__VA_ARGS__);                                   \
+    if (!try_result_##number.ok()) return std::move(try_result_##number).error(); \
+    std::move(try_result_##number).value();                                     \
   })

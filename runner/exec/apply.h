@@ -1,0 +1,68 @@
+// The effects: one function a kind and verb, each called with one action of a plan.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "exec/linux_backend.h"
+#include "exec/session.h"
+#include "kernel/nftables.h"
+#include "kernel/process.h"
+#include "plan/plan.h"
+
+namespace runner {
+
+/// What a run carries from one action to the next.
+struct ApplyContext {
+  const BackendOptions& options;
+  SessionPool& sessions;
+  kernel::NftWorker& nft;
+  /// Namespaces that existed before (attached): links in them get the lab's group.
+  std::set<NamespaceName> attached = {};
+  /// All processes by namespace, read once when the first namespace is removed.
+  std::optional<std::map<kernel::NamespaceInode, std::vector<kernel::ProcessInfo>>> processes = {};
+  /// The names of the interfaces that each namespace has by the wish.
+  std::map<NamespaceName, std::set<std::string>> interfaces = {};
+  /// The wish and the record: what an action finds beside its own object.
+  std::unordered_map<ResourceId, Attributes> known = {};
+
+  std::string StateFolder() const { return options.state.LabFolder(options.lab); }
+  std::string SharedHosts() const { return StateFolder() + "/hosts"; }
+  std::vector<std::string> InterfacesOf(const NamespaceName& ns) const {
+    const auto found = interfaces.find(ns);
+    if (found == interfaces.end()) return {};
+    return {found->second.begin(), found->second.end()};
+  }
+  bool IsOwnNamespace(const NamespaceName& ns) const { return !ns.empty() && !attached.contains(ns); }
+};
+
+Status ApplyFolder(ApplyContext& context, const Action& action, const FolderAttributes& folder);
+Status ApplyNamespace(ApplyContext& context, const Action& action, const NamespaceAttributes& ns);
+Status ApplySysctl(ApplyContext& context, const Action& action, const SysctlAttributes& sysctl);
+Status ApplyBridge(ApplyContext& context, const Action& action, const BridgeAttributes& bridge);
+Status ApplyVeth(ApplyContext& context, const Action& action, const VethAttributes& veth);
+Status ApplyTap(ApplyContext& context, const Action& action, const TapAttributes& tap);
+Status ApplyInterface(ApplyContext& context, const Action& action, const InterfaceAttributes& interface);
+Status ApplyActivation(ApplyContext& context, const Action& action, const ActivationAttributes& activation);
+Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAttributes& address);
+Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttributes& route);
+Status ApplyRule(ApplyContext& context, const Action& action, const RuleAttributes& rule);
+Status ApplyNeighbour(ApplyContext& context, const Action& action, const NeighbourAttributes& neighbour);
+Status ApplyNat(ApplyContext& context, const Action& action, NatAttributes& nat);
+Status ApplyNftables(ApplyContext& context, const Action& action, NftablesAttributes& nftables);
+Status ApplyFile(ApplyContext& context, const Action& action, const FileAttributes& file);
+Status ApplyUplink(ApplyContext& context, const Action& action, const UplinkAttributes& uplink);
+Status ApplyForward(ApplyContext& context, const Action& action, const ForwardAttributes& forward);
+Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec);
+
+/// Before the first change; see Backend::Check.
+Errors CheckPlan(ApplyContext& context, const Plan& plan);
+
+/// Writes a setting in the namespace.
+Status WriteSysctlIn(ApplyContext& context, const NamespaceName& ns, const std::string& key, const std::string& value);
+
+/// The namespace that an `attach` text ("pid 1", "path /…", "container c") means.
+Result<Namespace> OpenAttached(const std::string& attach);
+
+}  // namespace runner

@@ -1,0 +1,183 @@
+// Addresses, routes, rules, neighbours, NAT and the user's nft commands.
+#include <algorithm>
+#include <cerrno>
+
+#include "base/text.h"
+#include "exec/apply.h"
+#include "exec/translate.h"
+#include "kernel/nat.h"
+#include "kernel/neighbour.h"
+#include "kernel/nftables_user.h"
+
+namespace runner {
+namespace {
+
+/// An object that went away by itself, with what it stood on, is as good as removed.
+Status GoneIsFine(Status status, std::initializer_list<int> gone) {
+  if (status.ok() || std::ranges::find(gone, status.error().code) == gone.end()) return status;
+  return {};
+}
+
+std::optional<int> IndexIfThere(Session& session, const std::string& interface) {
+  auto index = session.IndexOf(interface);
+  return index.ok() ? std::optional(*index) : std::nullopt;
+}
+
+Result<RouteInfo> RouteFrom(Session& session, const RouteAttributes& attributes) {
+  RouteInfo route;
+  route.to = attributes.to;
+  route.table = attributes.table;
+  route.metric = attributes.metric;
+  route.type = ToKernelType(attributes.type);
+  if (attributes.scope) route.scope = ToKernelScope(*attributes.scope);
+  route.prefsrc = attributes.from;
+  route.mtu = attributes.mtu;
+  for (const HopAttributes& hop : attributes.hops) {
+    RouteNextHop next;
+    next.via = hop.via;
+    next.weight = hop.weight;
+    next.onlink = attributes.onlink;
+    if (!hop.dev.empty()) next.oif = TRY(session.IndexOf(hop.dev));
+    route.nexthops.push_back(next);
+  }
+  return route;
+}
+
+std::string DescribeRoute(const RouteAttributes& route) {
+  if (route.hops.size() != 1) return "add";
+  std::string out = "add";
+  if (route.hops[0].via) out += " via " + route.hops[0].via->text();
+  if (!route.hops[0].dev.empty()) out += " dev " + route.hops[0].dev;
+  return out;
+}
+
+std::vector<kernel::TableId> TablesFrom(const std::vector<std::string>& texts) {
+  std::vector<kernel::TableId> tables;
+  for (const std::string& text : texts) {
+    const std::size_t space = text.find(' ');
+    tables.push_back({.family = text.substr(0, space), .name = text.substr(space + 1)});
+  }
+  return tables;
+}
+
+/// The host's side of an uplink of type nat has a table of its own shape.
+kernel::HostNat HostNatFrom(const std::vector<kernel::NatRule>& rules) {
+  kernel::HostNat nat;
+  for (const kernel::NatRule& rule : rules) {
+    if (const auto* masquerade = std::get_if<kernel::Masquerade>(&rule)) {
+      nat.interface = masquerade->out;
+      if (masquerade->source) nat.sources.push_back(*masquerade->source);
+    } else if (const auto* port = std::get_if<kernel::PortForward>(&rule)) {
+      nat.ports.push_back(*port);
+    }
+  }
+  return nat;
+}
+
+}  // namespace
+
+Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAttributes& address) {
+  Session& session = *TRY(context.sessions.Get(address.ns));
+  if (action.verb == Verb::kRemove) {
+    const auto index = IndexIfThere(session, address.dev);
+    if (!index) return {};
+    return GoneIsFine(DeleteAddress(session.socket(), *index, address.prefix, address.peer), {EADDRNOTAVAIL, ENODEV});
+  }
+  AddressSpec spec;
+  spec.index = TRY(session.IndexOf(address.dev));
+  spec.prefix = address.prefix;
+  spec.peer = address.peer;
+  if (address.scope) spec.scope = ToKernelScope(*address.scope);
+  spec.preferred = address.preferred;
+  spec.dad = address.dad;
+  if (action.verb == Verb::kChange) {
+    // A lifetime or the wish for duplicate address detection: the kernel keeps no trace to compare, so it is made anew.
+    TRY(GoneIsFine(DeleteAddress(session.socket(), spec.index, address.prefix, address.peer), {EADDRNOTAVAIL}));
+  }
+  if (action.verb == Verb::kAdopt) return {};
+  return AddAddress(session.socket(), spec);
+}
+
+Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttributes& route) {
+  Session& session = *TRY(context.sessions.Get(route.ns));
+  if (action.verb == Verb::kAdopt) return {};
+  if (action.verb == Verb::kRemove) {
+    // As the kernel has it now, which may have drifted from the record.
+    const RouteAttributes& now = action.before ? std::get<RouteAttributes>(*action.before) : route;
+    auto old = RouteFrom(session, now);
+    // Its device is gone, and so is the route.
+    if (!old.ok()) return {};
+    return GoneIsFine(DeleteRoute(session.socket(), *old), {ESRCH, ENODEV});
+  }
+  RouteInfo fresh = TRY(RouteFrom(session, route));
+  Status status = AddRoute(session.socket(), fresh);
+  if (!status.ok()) status.error().tried = DescribeRoute(route);
+  return status;
+}
+
+Status ApplyRule(ApplyContext& context, const Action& action, const RuleAttributes& rule) {
+  Session& session = *TRY(context.sessions.Get(rule.ns));
+  if (action.verb == Verb::kAdopt) return {};
+  if (action.verb == Verb::kRemove) {
+    const RuleAttributes& now = action.before ? std::get<RuleAttributes>(*action.before) : rule;
+    return GoneIsFine(DeleteRule(session.socket(), RuleFrom(now)), {ENOENT});
+  }
+  return AddRule(session.socket(), RuleFrom(rule));
+}
+
+Status ApplyNeighbour(ApplyContext& context, const Action& action, const NeighbourAttributes& neighbour) {
+  Session& session = *TRY(context.sessions.Get(neighbour.ns));
+  if (action.verb == Verb::kAdopt) return {};
+  NeighbourInfo info;
+  info.to = neighbour.to;
+  info.mac = neighbour.mac;
+  info.proxy = neighbour.proxy;
+  if (action.verb == Verb::kRemove) {
+    const auto index = IndexIfThere(session, neighbour.dev);
+    if (!index) return {};
+    info.index = *index;
+    return GoneIsFine(DeleteNeighbour(session.socket(), info), {ENOENT, ENODEV});
+  }
+  info.index = TRY(session.IndexOf(neighbour.dev));
+  return AddNeighbour(session.socket(), info);
+}
+
+Status ApplyNat(ApplyContext& context, const Action& action, NatAttributes& nat) {
+  Session& session = *TRY(context.sessions.Get(nat.ns));
+  const kernel::TableId table{.family = "inet", .name = nat.table};
+  if (action.verb == Verb::kRemove) return kernel::DeleteTables(context.nft, session.place().fd(), {table});
+  const auto rules = TRY(NatRulesFrom(nat.rules));
+  if (action.verb != Verb::kAdopt) {
+    if (table == kernel::NatTableId()) {
+      TRY(kernel::ReplaceNat(context.nft, session.place().fd(), table, rules));
+    } else {
+      TRY(kernel::ReplaceHostNat(context.nft, session.place().fd(), table, HostNatFrom(rules)));
+    }
+  }
+  nat.listing = kernel::NormalListing(TRY(context.nft.ListTable(session.place().fd(), table)));
+  return {};
+}
+
+Status ApplyNftables(ApplyContext& context, const Action& action, NftablesAttributes& nftables) {
+  Session& session = *TRY(context.sessions.Get(nftables.ns));
+  const int ns = session.place().fd();
+  const auto* before = action.before ? &std::get<NftablesAttributes>(*action.before) : nullptr;
+  // `before` holds the tables that the record names and that still stand.
+  const std::vector<kernel::TableId> old = before == nullptr ? std::vector<kernel::TableId>() : TablesFrom(before->tables);
+  if (action.verb == Verb::kRemove) return kernel::DeleteTables(context.nft, ns, old);
+  kernel::UserRules rules{.text = nftables.text,
+                          .old_tables = old,
+                          .own_tables = {kernel::NatTableId()},
+                          .owner = context.IsOwnNamespace(nftables.ns) ? kernel::NamespaceOwner::kLab
+                                                                      : kernel::NamespaceOwner::kSomebodyElse,
+                          .interfaces = context.InterfacesOf(nftables.ns)};
+  nftables.tables.clear();
+  nftables.listing.clear();
+  for (const kernel::LoadedTable& table : TRY(kernel::LoadUserRules(context.nft, ns, rules))) {
+    nftables.tables.push_back(table.id.text());
+    nftables.listing += table.listing + "\n";
+  }
+  return {};
+}
+
+}  // namespace runner

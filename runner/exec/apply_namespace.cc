@@ -1,0 +1,194 @@
+// Folders, namespaces, sysctls and files: the ground that a lab stands on.
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/text.h"
+#include "exec/apply.h"
+#include "kernel/files.h"
+#include "kernel/mark.h"
+#include "kernel/sysctl.h"
+
+namespace runner {
+namespace {
+
+constexpr int kLoopbackIndex = 1;  // in every namespace (LOOPBACK_IFINDEX, include/net/flow.h)
+constexpr const char* kIpForward = "net.ipv4.ip_forward";
+constexpr const char* kIpv6Forward = "net.ipv6.conf.all.forwarding";
+
+bool IsFolder(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/// In the current namespace: writes only what differs, and passes over a family that the kernel lacks.
+Status SetFlag(const std::string& key, bool wanted) {
+  const auto value = ReadSysctl(key);
+  if (!value.ok() && value.error().code == ENOENT && !wanted) return {};
+  if (value.ok() && (*value != "0") == wanted) return {};
+  return WriteSysctl(key, wanted ? "1" : "0");
+}
+
+Status SetForwarding(const NamespaceAttributes& ns) {
+  if (ns.forwarding_ipv4) TRY(SetFlag(kIpForward, *ns.forwarding_ipv4));
+  if (ns.forwarding_ipv6) TRY(SetFlag(kIpv6Forward, *ns.forwarding_ipv6));
+  return {};
+}
+
+Status CreateNode(ApplyContext& context, const NamespaceAttributes& ns) {
+  std::optional<NetlinkSocket> socket;
+  const auto setup = [&]() -> Status {
+    socket = TRY(NetlinkSocket::Open());
+    if (ns.is_switch) {
+      TRY(SetFlag("net.ipv6.conf.default.disable_ipv6", true));
+      TRY(SetFlag("net.ipv6.conf.all.disable_ipv6", true));
+    }
+    TRY(SetForwarding(ns));
+    LinkUpdate loopback;
+    loopback.alias = NamespaceMark(context.options.lab, ns.node);
+    loopback.up = true;
+    return ChangeLink(*socket, kLoopbackIndex, loopback);
+  };
+  Namespace place = TRY(CreateNamespace(context.sessions.directory(), ns.name, setup));
+  context.sessions.Put(ns.name, Session(std::move(place), std::move(*socket)));
+  return {};
+}
+
+Status AttachNode(ApplyContext& context, const NamespaceAttributes& ns) {
+  const Namespace place = TRY(OpenAttached(ns.attach));
+  TRY(BindNamespace(context.sessions.directory(), ns.name, place));
+  context.sessions.Drop(ns.name);
+  const InNamespace here = TRY(InNamespace::Enter(place));
+  return SetForwarding(ns);
+}
+
+/// Ends the processes that are still in a namespace of ours, and tells their names.
+Status EndProcesses(ApplyContext& context, const NamespaceName& name) {
+  auto opened = Namespace::OpenPath(context.sessions.directory().Path(name));
+  // A stray file holds no processes.
+  if (!opened.ok()) return {};
+  if (!context.processes) context.processes = kernel::FindProcessesByNamespace();
+  const auto inode = TRY(kernel::ReadNamespaceInode(opened->fd()));
+  const auto found = context.processes->find(inode);
+  if (found == context.processes->end()) return {};
+  std::vector<kernel::ProcessIdentity> identities;
+  for (const kernel::ProcessInfo& process : found->second) identities.push_back(process.identity);
+  const auto spared = TRY(kernel::SignalAndWait(identities));
+  for (const kernel::ProcessInfo& process : found->second) {
+    if (std::ranges::find(spared, process.identity) != spared.end()) continue;
+    context.options.ended(name + ": ended process " + std::to_string(process.identity.pid) + " (" + process.comm + ")");
+  }
+  return {};
+}
+
+Status RestoreForwarding(ApplyContext& context, const Action& action, const NamespaceAttributes& ns) {
+  if (!action.former) return {};
+  Session& session = *TRY(context.sessions.Get(ns.name));
+  const InNamespace here = TRY(InNamespace::Enter(session.place()));
+  return SetForwarding(std::get<NamespaceAttributes>(*action.former));
+}
+
+Status RemoveNamespace(ApplyContext& context, const Action& action, const NamespaceAttributes& ns) {
+  if (ns.attach.empty()) {
+    TRY(EndProcesses(context, ns.name));
+  } else {
+    TRY(RestoreForwarding(context, action, ns));
+  }
+  context.sessions.Drop(ns.name);
+  TRY(DeleteNamespace(context.sessions.directory(), ns.name));
+  return kernel::NodeFiles(context.options.files_base, ns.name).RemoveFolderIfEmpty();
+}
+
+}  // namespace
+
+Status ApplyFolder(ApplyContext& context, const Action& action, const FolderAttributes& folder) {
+  SharedHost shared(context.options.state);
+  const std::string key = "folder:" + folder.name;
+  const bool names = folder.name == "netns";
+  const std::string& path = names ? context.options.namespace_directory : context.options.files_base;
+  if (action.verb != Verb::kRemove) {
+    return shared.Join(key, context.options.lab, [&]() -> Result<std::string> {
+      const std::string former = IsFolder(path) ? "there" : "absent";
+      if (names) {
+        TRY(PrepareNamespaceDirectory(context.sessions.directory()));
+      } else {
+        TRY(MakeFolders(path));
+      }
+      return former;
+    });
+  }
+  return shared.Leave(key, context.options.lab, [&](const std::string& former) -> Status {
+    // Somebody else's names or files keep it, and so does its having been there before.
+    if (former != "absent") return {};
+    if (names && !TRY(ListNamespaces(context.sessions.directory())).empty()) return {};
+    if (names && umount2(path.c_str(), MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) {
+      return SystemError(errno, "unmount " + Quote(path));
+    }
+    if (rmdir(path.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) {
+      return SystemError(errno, "remove folder " + Quote(path));
+    }
+    return {};
+  });
+}
+
+Status ApplyNamespace(ApplyContext& context, const Action& action, const NamespaceAttributes& ns) {
+  switch (action.verb) {
+    case Verb::kCreate:
+      // What a crash left under the name, and the record calls ours.
+      if (action.before) TRY(DeleteNamespace(context.sessions.directory(), ns.name));
+      return ns.attach.empty() ? CreateNode(context, ns) : AttachNode(context, ns);
+    case Verb::kChange: {
+      Session& session = *TRY(context.sessions.Get(ns.name));
+      const InNamespace here = TRY(InNamespace::Enter(session.place()));
+      return SetForwarding(ns);
+    }
+    case Verb::kRemove:
+      return RemoveNamespace(context, action, ns);
+    default:
+      return {};
+  }
+}
+
+Status WriteSysctlIn(ApplyContext& context, const NamespaceName& ns, const std::string& key, const std::string& value) {
+  if (ns.empty()) return WriteSysctl(key, value);
+  Session& session = *TRY(context.sessions.Get(ns));
+  const InNamespace here = TRY(InNamespace::Enter(session.place()));
+  return WriteSysctl(key, value);
+}
+
+Status ApplySysctl(ApplyContext& context, const Action& action, const SysctlAttributes& sysctl) {
+  const bool on_host = sysctl.ns.empty();
+  SharedHost shared(context.options.state);
+  const std::string key = "sysctl:" + sysctl.key;
+  const std::string& lab = context.options.lab;
+  if (action.verb != Verb::kRemove) {
+    if (on_host) TRY(shared.Join(key, lab, [&] { return ReadSysctl(sysctl.key); }));
+    return WriteSysctlIn(context, sysctl.ns, sysctl.key, sysctl.value);
+  }
+  if (on_host) {
+    // Other labs may still need it; the last one puts back what the first one found.
+    return shared.Leave(key, lab, [&](const std::string& former) { return WriteSysctl(sysctl.key, former); });
+  }
+  if (!action.former) return {};
+  return WriteSysctlIn(context, sysctl.ns, sysctl.key, std::get<SysctlAttributes>(*action.former).value);
+}
+
+Status ApplyFile(ApplyContext& context, const Action& action, const FileAttributes& file) {
+  if (file.ns.empty()) {
+    const std::string path = context.SharedHosts();
+    if (action.verb != Verb::kRemove) return ReplaceFile(path, file.content);
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError(errno, "remove " + Quote(path));
+    return {};
+  }
+  const kernel::NodeFiles files(context.options.files_base, file.ns);
+  if (action.verb == Verb::kRemove) {
+    TRY(files.Remove(file.name));
+    return files.RemoveFolderIfEmpty();
+  }
+  return file.shared ? files.Link(file.name, context.SharedHosts()) : files.Write(file.name, file.content);
+}
+
+}  // namespace runner

@@ -1,0 +1,168 @@
+// Uplinks and their published ports, and the commands that run once.
+#include <algorithm>
+
+#include "base/text.h"
+#include "exec/apply.h"
+#include "exec/translate.h"
+#include "kernel/enter.h"
+#include "kernel/files.h"
+#include "kernel/nftables_user.h"
+#include "uplink/supervisor.h"
+
+namespace runner {
+namespace {
+
+/// The MAC of the uplink's tap, from the wish or the record.
+MacAddress TapMac(const ApplyContext& context, const UplinkAttributes& uplink) {
+  const auto found = context.known.find({.kind = Kind::kTap, .name = uplink.node + ":" + uplink.interface});
+  if (found == context.known.end()) return {};
+  return std::get<TapAttributes>(found->second).device.mac.value_or(MacAddress());
+}
+
+UplinkSpec SpecOf(const ApplyContext& context, const UplinkAttributes& uplink) {
+  return UplinkSpecFrom(uplink, {.lab = context.options.lab,
+                                 .state_folder = context.StateFolder(),
+                                 .netns_path = context.sessions.directory().Path(uplink.ns),
+                                 .mac = TapMac(context, uplink)});
+}
+
+Status StopHelper(ApplyContext& context, const std::string& node) {
+  // By its socket, and by its command line: one that does not answer is stopped too.
+  std::vector<UplinkProcess> helpers = FindUplinks(context.options.lab);
+  std::erase_if(helpers, [&node](const UplinkProcess& helper) { return helper.node != node; });
+  for (const UplinkProcess& helper : helpers) TRY(StopUplink(helper));
+  return {};
+}
+
+Error LastWords(int status, const std::vector<std::string>& lines) {
+  Error error = Fail("exit status " + std::to_string(status));
+  for (const std::string& line : lines) error.notes.push_back({.at = {}, .text = line});
+  return error;
+}
+
+/// An error in the user's nft text, told with the line of that text.
+Error AboutNft(Error error, const Resource& resource) {
+  error.where = resource.id.text();
+  if (error.at.known()) {
+    error.notes.insert(error.notes.begin(),
+                       {.at = {}, .text = "line " + std::to_string(error.at.line) + " of the commands: " + error.excerpt});
+  }
+  for (Note& note : error.notes) note.at = {};
+  error.at = resource.at;
+  error.excerpt.clear();
+  return error;
+}
+
+}  // namespace
+
+Status ApplyUplink(ApplyContext& context, const Action& action, const UplinkAttributes& uplink) {
+  switch (action.verb) {
+    case Verb::kRemove:
+      return StopHelper(context, uplink.node);
+    case Verb::kChange:
+      return ChangeUplink(SpecOf(context, uplink));
+    case Verb::kCreate: {
+      // One that is silent or was left by a crash would hold the tap.
+      TRY(StopHelper(context, uplink.node));
+      Session& node = *TRY(context.sessions.Get(uplink.ns));
+      Session& outer = *TRY(context.sessions.Get(uplink.from));
+      TRY(StartUplink(SpecOf(context, uplink), {}, node.place().fd(), outer.place().fd(), context.options.executable));
+      return {};
+    }
+    default:
+      return {};
+  }
+}
+
+Status ApplyForward(ApplyContext& context, const Action& action, const ForwardAttributes& forward) {
+  const ForwardSpec spec = ForwardFrom(forward);
+  if (action.verb == Verb::kAdopt) return {};
+  if (action.verb == Verb::kRemove) return RemoveForward(context.StateFolder(), forward.node, spec);
+  return AddForward(context.StateFolder(), forward.node, spec);
+}
+
+Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec) {
+  if (action.verb != Verb::kCreate) return {};
+  Session& session = *TRY(context.sessions.Get(exec.ns));
+  constexpr std::size_t kKept = 10;
+  std::vector<std::string> last;
+  const auto sink = [&](kernel::Stream, std::string_view line) {
+    context.options.output(exec.node, line);
+    last.emplace_back(line);
+    if (last.size() > kKept) last.erase(last.begin());
+  };
+  kernel::EnterSpec spec;
+  spec.ns_fd = session.place().fd();
+  spec.name = exec.ns;
+  spec.files = kernel::NodeFiles(context.options.files_base, exec.ns).folder();
+  spec.host_name = exec.node;
+  spec.environment = {{"TOPORUN_LAB", context.options.lab}, {"TOPORUN_NODE", exec.node}};
+  spec.argv = exec.command;
+  const int status = TRY(kernel::RunCaptured(spec, sink));
+  if (status == 0) return {};
+  Error error = LastWords(status, last);
+  error.tried = "run " + Join(exec.command, " ");
+  return error;
+}
+
+Result<Namespace> OpenAttached(const std::string& attach) {
+  const std::size_t space = attach.find(' ');
+  const std::string kind = attach.substr(0, space);
+  const std::string what = attach.substr(space + 1);
+  if (kind == "path") return Namespace::OpenPath(what);
+  if (kind == "pid") {
+    const auto pid = ParseInteger(what);
+    if (!pid) return Fail("attach " + attach, "no process id");
+    return Namespace::OpenPid(static_cast<pid_t>(*pid));
+  }
+  for (const char* engine : {"docker", "podman"}) {
+    std::string pid;
+    kernel::EnterSpec spec;
+    spec.argv = {engine, "inspect", "--format", "{{.State.Pid}}", what};
+    const auto status = kernel::RunCaptured(spec, [&pid](kernel::Stream stream, std::string_view line) {
+      if (stream == kernel::Stream::kOutput) pid = line;
+    });
+    const auto number = ParseInteger(pid);
+    if (status.ok() && *status == 0 && number && *number > 0) return Namespace::OpenPid(static_cast<pid_t>(*number));
+  }
+  return Fail("attach " + attach, "neither docker nor podman knows a running container of that name");
+}
+
+Errors CheckPlan(ApplyContext& context, const Plan& plan) {
+  Errors errors;
+  for (const Action& action : plan.actions) {
+    if (action.verb != Verb::kCreate && action.verb != Verb::kChange) continue;
+    const Resource& resource = action.resource;
+    const auto add = [&](Error error) {
+      if (error.where.empty()) error.where = resource.id.text();
+      if (!error.at.known()) error.at = resource.at;
+      errors.push_back(std::move(error));
+    };
+    if (const auto* nft = std::get_if<NftablesAttributes>(&resource.attributes)) {
+      kernel::UserRules rules{.text = nft->text, .interfaces = context.InterfacesOf(nft->ns)};
+      if (auto status = kernel::CheckUserRules(context.nft, rules); !status.ok()) {
+        errors.push_back(AboutNft(std::move(status).error(), resource));
+      }
+    } else if (const auto* place = std::get_if<NamespaceAttributes>(&resource.attributes)) {
+      if (place->attach.empty()) continue;
+      if (auto opened = OpenAttached(place->attach); !opened.ok()) add(std::move(opened).error());
+    } else if (const auto* forward = std::get_if<ForwardAttributes>(&resource.attributes)) {
+      // Ports that a helper of ours holds until its own replacement are free by then.
+      if (action.before || action.replaces) continue;
+      const auto uplink = context.known.find({.kind = Kind::kUplink, .name = forward->node});
+      const NamespaceName from =
+          uplink == context.known.end() ? "" : std::get<UplinkAttributes>(uplink->second).from;
+      auto session = context.sessions.Get(from);
+      // Its far side is a node that this run makes: nothing listens there yet.
+      if (!session.ok()) continue;
+      if (auto status = CheckPortsFree({ForwardFrom(*forward)}, (*session)->place().fd()); !status.ok()) {
+        Error error = std::move(status).error();
+        error.failure = Failure::kConflict;
+        add(std::move(error));
+      }
+    }
+  }
+  return errors;
+}
+
+}  // namespace runner

@@ -1,0 +1,87 @@
+#include "exec/linux_backend.h"
+
+#include "exec/apply.h"
+#include "exec/observe.h"
+
+namespace runner {
+namespace {
+
+class LinuxBackend : public Backend {
+ public:
+  LinuxBackend(BackendOptions options, SessionPool sessions)
+      : options_(std::move(options)),
+        sessions_(std::move(sessions)),
+        apply_{.options = options_, .sessions = sessions_, .nft = nft_},
+        observe_{.options = options_, .sessions = sessions_, .nft = nft_} {}
+
+  Result<Observation> Observe(const Graph& wish, const Record& record) override {
+    for (const RecordEntry& entry : record) Learn(entry.resource);
+    // The wish has the last word.
+    for (const Resource& resource : wish.resources()) Learn(resource);
+    return ObserveKernel(observe_, wish, record);
+  }
+
+  Errors Check(const Plan& plan) override { return CheckPlan(apply_, plan); }
+
+  std::optional<Attributes> ReadFormer(const Resource& resource) override { return ReadSetting(observe_, resource); }
+
+  Result<Attributes> Apply(const Action& action) override {
+    Attributes attributes = action.resource.attributes;
+    TRY(std::visit([&](auto& typed) { return Do(action, typed); }, attributes));
+    return attributes;
+  }
+
+ private:
+  /// What actions need to know of other objects.
+  void Learn(const Resource& resource) {
+    if (const auto* ns = std::get_if<NamespaceAttributes>(&resource.attributes); ns != nullptr && !ns->attach.empty()) {
+      apply_.attached.insert(ns->name);
+    }
+    const auto add = [this](const DeviceAttributes& device) { apply_.interfaces[device.ns].insert(device.name); };
+    if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes)) {
+      add(veth->a);
+      add(veth->b);
+    } else if (const auto* tap = std::get_if<TapAttributes>(&resource.attributes)) {
+      add(tap->device);
+      apply_.known.insert_or_assign(resource.id, resource.attributes);
+    } else if (const auto* bridge = std::get_if<BridgeAttributes>(&resource.attributes)) {
+      add(bridge->device);
+    } else if (std::holds_alternative<UplinkAttributes>(resource.attributes)) {
+      apply_.known.insert_or_assign(resource.id, resource.attributes);
+    }
+  }
+
+  Status Do(const Action& action, FolderAttributes& a) { return ApplyFolder(apply_, action, a); }
+  Status Do(const Action& action, NamespaceAttributes& a) { return ApplyNamespace(apply_, action, a); }
+  Status Do(const Action& action, SysctlAttributes& a) { return ApplySysctl(apply_, action, a); }
+  Status Do(const Action& action, BridgeAttributes& a) { return ApplyBridge(apply_, action, a); }
+  Status Do(const Action& action, VethAttributes& a) { return ApplyVeth(apply_, action, a); }
+  Status Do(const Action& action, TapAttributes& a) { return ApplyTap(apply_, action, a); }
+  Status Do(const Action& action, InterfaceAttributes& a) { return ApplyInterface(apply_, action, a); }
+  Status Do(const Action& action, ActivationAttributes& a) { return ApplyActivation(apply_, action, a); }
+  Status Do(const Action& action, AddressAttributes& a) { return ApplyAddress(apply_, action, a); }
+  Status Do(const Action& action, RouteAttributes& a) { return ApplyRoute(apply_, action, a); }
+  Status Do(const Action& action, RuleAttributes& a) { return ApplyRule(apply_, action, a); }
+  Status Do(const Action& action, NeighbourAttributes& a) { return ApplyNeighbour(apply_, action, a); }
+  Status Do(const Action& action, NatAttributes& a) { return ApplyNat(apply_, action, a); }
+  Status Do(const Action& action, NftablesAttributes& a) { return ApplyNftables(apply_, action, a); }
+  Status Do(const Action& action, FileAttributes& a) { return ApplyFile(apply_, action, a); }
+  Status Do(const Action& action, UplinkAttributes& a) { return ApplyUplink(apply_, action, a); }
+  Status Do(const Action& action, ForwardAttributes& a) { return ApplyForward(apply_, action, a); }
+  Status Do(const Action& action, ExecAttributes& a) { return ApplyExec(apply_, action, a); }
+
+  const BackendOptions options_;
+  SessionPool sessions_;
+  kernel::NftWorker nft_;
+  ApplyContext apply_;
+  ObserveContext observe_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> OpenLinuxBackend(BackendOptions options) {
+  SessionPool sessions = TRY(SessionPool::Open({.path = options.namespace_directory}));
+  return std::unique_ptr<Backend>(std::make_unique<LinuxBackend>(std::move(options), std::move(sessions)));
+}
+
+}  // namespace runner

@@ -1,0 +1,47 @@
+// Between what a plan says (names, our enums) and what the kernel's messages say (indexes, RT_ numbers).
+#pragma once
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "kernel/address.h"
+#include "kernel/link.h"
+#include "kernel/nat.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
+#include "plan/resource.h"
+#include "uplink/spec.h"
+
+namespace runner {
+
+std::uint8_t ToKernelScope(Scope scope);
+std::optional<Scope> FromKernelScope(std::uint8_t scope);
+std::uint8_t ToKernelType(RouteType type);
+std::optional<RouteType> FromKernelType(std::uint8_t type);
+std::uint8_t ToKernelAction(RuleAction action);
+std::optional<RuleAction> FromKernelAction(std::uint8_t action);
+
+/// A link's settings as the plan knows them; `master` by name.
+DeviceAttributes DeviceFrom(const NamespaceName& ns, const LinkInfo& link, const std::string& master);
+
+RuleInfo RuleFrom(const RuleAttributes& attributes);
+RuleAttributes RuleFrom(const NamespaceName& ns, const RuleInfo& rule);
+
+Result<std::vector<kernel::NatRule>> NatRulesFrom(const std::vector<std::string>& lines);
+
+struct UplinkContext {
+  std::string lab;
+  std::string state_folder;
+  std::string netns_path;  // where LAB.NODE is bound
+  MacAddress mac;
+};
+UplinkSpec UplinkSpecFrom(const UplinkAttributes& attributes, const UplinkContext& context);
+/// What a helper says that it serves, in the plan's words; ns, from and relay_only are taken from `asked`.
+UplinkAttributes UplinkFrom(const UplinkSpec& spec, const UplinkAttributes& asked);
+
+ForwardSpec ForwardFrom(const ForwardAttributes& attributes);
+
+}  // namespace runner
