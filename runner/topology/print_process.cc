@@ -63,6 +63,21 @@ Json OfHealthcheck(const Healthcheck& check) {
   return out;
 }
 
+/// Strings of a document within the document, and its keys, as the loader reads them back.
+Json EscapedJson(const Json& json) {
+  if (json.is_string()) return Escaped(json.get_ref<const std::string&>());
+  if (!json.is_structured()) return json;
+  Json out = json.is_object() ? Json::object() : Json::array();
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_object()) {
+      out[Escaped(key)] = EscapedJson(value);
+    } else {
+      out.push_back(EscapedJson(value));
+    }
+  }
+  return out;
+}
+
 /// What is measured has dotted names ("stdout.matches"); a `json` subset is kept as JSON text.
 Json OfMeasured(const std::map<std::string, std::string>& measured) {
   Json out = Json::object();
@@ -76,7 +91,7 @@ Json OfMeasured(const std::map<std::string, std::string>& measured) {
     Json& inner = out[name.substr(0, dot)][key];
     inner = Escaped(value);
     if (key != "json") continue;
-    if (auto json = ParseJson(value)) inner = std::move(json).value();
+    if (auto json = ParseJson(value)) inner = EscapedJson(*json);
   }
   return out;
 }
