@@ -15,7 +15,7 @@ namespace runner {
 /// What a file is read with.
 struct LoadOptions {
   std::string file = "-";                               // the path for messages and for the default name
-  std::vector<std::pair<std::string, std::string>> set;  // --set NAME=VALUE, in order
+  std::vector<std::pair<std::string, std::string>> set = {};  // --set NAME=VALUE, in order
   /// The environment, for `${NAME}`; nothing where the variable is unset.
   std::function<std::optional<std::string>(const std::string&)> environment = {};
   std::optional<std::string> name = {};  // --name: instead of the file's `name`
