@@ -66,16 +66,9 @@ Status CreateVeth(NetlinkSocket& socket, const VethEnd& first, const VethEnd& se
     return Error{
         .where = {}, .tried = "create veth", .why = "only the first end can be made up or a port", .code = EINVAL};
   }
-  // Absent would mean the namespace of the first end, not the socket's.
-  std::optional<Namespace> own;
-  VethEnd peer = second;
-  if (first.place != nullptr && second.place == nullptr) {
-    own = TRY(socket.Place());
-    peer.place = &*own;
-  }
   return CreateLink(socket, first, "veth", [&](NetlinkMessage& message) {
     const NetlinkMessage::Nest nest(message, VETH_INFO_PEER);
-    EncodeSettings(message, peer);
+    EncodeSettings(message, second);
   });
 }
 

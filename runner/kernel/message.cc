@@ -43,7 +43,7 @@ NetlinkMessage::Nest::Nest(NetlinkMessage& message, int attribute)
 
 NetlinkMessage::Nest::~Nest() {
   if (!message_.complete_) return;
-  // nla_nest_end() would take an empty nest out again, and lies about the flag for nests that strict parsers ask for.
+  // nla_nest_end() would take an empty nest out again.
   message_.complete_ = nla_nest_end_keep_empty(message_.message_.get(), start_) == 0;
 }
 

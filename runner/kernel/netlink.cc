@@ -111,8 +111,6 @@ std::uint64_t NetlinkSocket::cookie() const {
   return getsockopt(fd_.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
-Result<Namespace> NetlinkSocket::Place() const { return Namespace::OfSocket(fd_.get()); }
-
 Status NetlinkSocket::Send(NetlinkMessage& message, int flags, const std::string& tried) {
   if (!message.is_complete()) return Fail(tried, "the request is too long for one message");
   nlmsghdr& header = *message.header();

@@ -36,9 +36,6 @@ class NetlinkSocket {
   /// The cookie of the namespace that the socket is in; 0 where the kernel does not tell.
   std::uint64_t cookie() const;
 
-  /// The namespace that the socket is in.
-  Result<Namespace> Place() const;
-
   /// How many requests that change something this process has sent.
   static std::uint64_t mutating_requests();
 

@@ -1,11 +1,27 @@
 #include "kernel/sysctl.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/text.h"
 
 namespace runner {
+namespace {
+
+// As the kernel reads numbers: 0x and 0 begin hex and octal ones.
+std::optional<long long> Number(std::string_view word) {
+  const std::string text(word);
+  char* end = nullptr;
+  errno = 0;
+  const long long number = std::strtoll(text.c_str(), &end, 0);
+  if (text.empty() || *end != '\0' || errno != 0) return {};
+  return number;
+}
+
+}  // namespace
 
 Result<std::string> SysctlPath(std::string_view key) {
   const auto bad = [&](const std::string& why) { return Fail("sysctl " + Quote(key), why); };
@@ -38,6 +54,17 @@ std::string NormaliseSysctl(std::string_view value) {
   return text;
 }
 
+bool SameSysctl(std::string_view a, std::string_view b) {
+  const std::string left = NormaliseSysctl(a);
+  const std::string right = NormaliseSysctl(b);
+  const auto left_words = Split(left, ' ');
+  const auto right_words = Split(right, ' ');
+  return std::ranges::equal(left_words, right_words, [](std::string_view x, std::string_view y) {
+    const auto number = Number(x);
+    return x == y || (number && number == Number(y));
+  });
+}
+
 Result<std::string> ReadSysctl(std::string_view key) {
   const std::string path = TRY(SysctlPath(key));
   const std::string value = TRY(ReadFile(path).Wrap("sysctl " + Quote(key)));
@@ -48,7 +75,7 @@ Status WriteSysctl(std::string_view key, std::string_view value) {
   const std::string path = TRY(SysctlPath(key));
   TRY(WriteExisting(path, value).Wrap("sysctl " + Quote(key)));
   const std::string now = TRY(ReadSysctl(key));
-  if (now == NormaliseSysctl(value)) return {};
+  if (SameSysctl(now, value)) return {};
   return Fail("sysctl " + Quote(key),
               "the kernel took " + Quote(value) + " without an error, but the value is now " + Quote(now));
 }

@@ -15,6 +15,10 @@ Result<std::string> SysctlPath(std::string_view key);
 /// The value without white space around, one space for tabs and spaces within: as it is compared.
 std::string NormaliseSysctl(std::string_view value);
 
+/// Whether two values mean the same: besides white space, a number may be written in octal or hex
+/// (net.ipv4.tcp_fastopen is told 0x403, and says 1027).
+bool SameSysctl(std::string_view a, std::string_view b);
+
 Result<std::string> ReadSysctl(std::string_view key);
 
 /// Writes and reads back: some settings take less than they are given and don't say so.

@@ -131,6 +131,24 @@ TEST(Route, ReadsEverythingButWhatTheKernelKeepsForAddresses) {
   });
 }
 
+TEST(Route, DeletesTheOneOfThatMetric) {
+  InSandbox([] {
+    test::TwoLinks();
+    NetlinkSocket socket = Socket();
+    const int v0 = test::Index(socket, "v0");
+    const RouteInfo preferred{
+        .to = Prefix("fd01::/64"), .metric = 5, .nexthops = {{.via = Address("fd00::fe"), .oif = v0}}};
+    RouteInfo usual = preferred;
+    usual.metric = 0;
+    Add(socket, preferred);
+    Add(socket, usual);
+    ASSERT_TRUE(DeleteRoute(socket, usual).ok());
+    const Json left = Ip("-6 route show proto 213");
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].at("metric"), 5);
+  });
+}
+
 TEST(Route, LeavesForeignRoutesAlone) {
   InSandbox([] {
     test::TwoLinks();

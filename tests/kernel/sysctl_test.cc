@@ -26,6 +26,12 @@ TEST(Sysctl, ComparesWithoutWhiteSpace) {
   EXPECT_EQ(NormaliseSysctl("4096\t131072\t6291456\n"), "4096 131072 6291456");
   EXPECT_EQ(NormaliseSysctl("  1  \n"), "1");
   EXPECT_EQ(NormaliseSysctl(" \n"), "");
+  EXPECT_TRUE(SameSysctl("4096\t131072\n", "4096 131072"));
+  EXPECT_TRUE(SameSysctl("1027", "0x403"));
+  EXPECT_FALSE(SameSysctl("1027", "0x404"));
+  EXPECT_FALSE(SameSysctl("1", "1 2"));
+  EXPECT_FALSE(SameSysctl("cubic", "reno"));
+  EXPECT_FALSE(SameSysctl("", "0"));
 }
 
 TEST(Sysctl, WritesInTheThreadsNamespace) {
@@ -36,6 +42,7 @@ TEST(Sysctl, WritesInTheThreadsNamespace) {
       const auto inside = InNamespace::Enter(*a);
       ASSERT_TRUE(WriteSysctl("net.ipv4.ip_forward", "1").ok());
       ASSERT_TRUE(WriteSysctl("net.ipv4.conf.eth0/1.rp_filter", "2").ok());
+      ASSERT_TRUE(WriteSysctl("net.ipv4.tcp_fastopen", "0x403").ok());
       ASSERT_TRUE(WriteSysctl("net.ipv4.tcp_rmem", "4096 131072 400000").ok());
       EXPECT_EQ(*ReadSysctl("net.ipv4.tcp_rmem"), "4096 131072 400000");
     }
@@ -51,10 +58,16 @@ TEST(Sysctl, TellsWhatTheKernelDoesNotTake) {
               "sysctl \"net.ipv4.no_such\": open \"/proc/sys/net/ipv4/no_such\": no such file or directory");
     EXPECT_EQ(none.error().code, ENOENT);
     EXPECT_EQ(WriteSysctl("net.ipv4.ip_forward", "many").error().code, EINVAL);
-    // A number beside the point is dropped without a word.
-    const auto short_taken = WriteSysctl("net.ipv4.ip_forward", "1 2");
-    ASSERT_FALSE(short_taken.ok());
-    EXPECT_EQ(*ReadSysctl("net.ipv4.ip_forward"), "1");
+    // A range that is upside down becomes the empty one without a word, but only where the groups exist.
+    const auto turned = WriteSysctl("net.ipv4.ping_group_range", "5 2");
+    ASSERT_FALSE(turned.ok());
+    if (turned.error().code == EINVAL) {
+      EXPECT_EQ(Shell("cat /proc/self/gid_map").find("4294967295"), std::string::npos);
+    } else {
+      EXPECT_EQ(turned.error().text(),
+                "sysctl \"net.ipv4.ping_group_range\": the kernel took \"5 2\" without an error, but the value is now "
+                "\"1 0\"");
+    }
   });
 }
 
