@@ -26,8 +26,9 @@ class NodeDecoder {
  private:
   using SetAddress = std::function<void(Node&, const IpAddress&)>;
 
-  void DecodeInterfaces(const YamlNode& map);
-  void DecodeInterface(const std::string& name, const YamlEntry& entry);
+  /// `inherited`: the whole section comes from a group, not only single entries.
+  void DecodeInterfaces(const YamlNode& map, bool inherited);
+  void DecodeInterface(const std::string& name, const YamlEntry& entry, bool inherited);
   InterfaceType DecodeType(const Fields& fields, std::size_t type, std::size_t interface, const Reporter& reporter);
   InterfaceType DecodeVxlan(const Fields& fields, std::size_t interface, const Reporter& reporter);
   InterfaceType DecodeTunnel(const Fields& fields, const std::string& kind, std::size_t interface,

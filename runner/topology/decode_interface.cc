@@ -140,7 +140,7 @@ MaybeAt<std::uint32_t> DecodeMtu(const Fields& fields) {
   return fields.WithPlace("mtu", fields.Number<std::uint32_t>("mtu", 68, 65535));
 }
 
-void NodeDecoder::DecodeInterfaces(const YamlNode& map) {
+void NodeDecoder::DecodeInterfaces(const YamlNode& map, bool inherited) {
   if (!map.is_map()) {
     reporter_.WrongValue(map, "interfaces", "a map of interfaces by name");
     notes_.names_damaged = notes_.l3_damaged = true;
@@ -151,11 +151,11 @@ void NodeDecoder::DecodeInterfaces(const YamlNode& map) {
       notes_.names_damaged = notes_.l3_damaged = true;
       continue;
     }
-    DecodeInterface(entry.key->text, entry);
+    DecodeInterface(entry.key->text, entry, inherited || entry.inherited);
   }
 }
 
-void NodeDecoder::DecodeInterface(const std::string& name, const YamlEntry& entry) {
+void NodeDecoder::DecodeInterface(const std::string& name, const YamlEntry& entry, bool inherited) {
   const std::string where = kind_ == Kind::kNode ? "interface " + Quote(node_.name + ":" + name)
                                                  : reporter_.where() + ": interface " + Quote(name);
   const Reporter reporter(reporter_.diagnostics(), where);
@@ -163,7 +163,7 @@ void NodeDecoder::DecodeInterface(const std::string& name, const YamlEntry& entr
   node_.interfaces.emplace_back();
   node_.interfaces[index].name = name;
   node_.interfaces[index].at = entry.key->at;
-  notes_.inherited.push_back(entry.inherited);
+  notes_.inherited.push_back(inherited);
 
   const YamlNode& map = *entry.value;
   const YamlNode* type_node = map.is_map() ? map.Find("type") : nullptr;

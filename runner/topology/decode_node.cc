@@ -1,7 +1,7 @@
 // The fields of a node that are no section of their own.
 #include <fmt/format.h>
 
-#include <limits>
+#include <algorithm>
 
 #include "base/text.h"
 #include "topology/decode.h"
@@ -75,7 +75,10 @@ void NodeDecoder::Decode(const YamlNode& map) {
     if (list != nullptr) ReadList(*list, key, reporter_, decode);
   };
   if (const YamlNode* attach = fields.Find("attach")) DecodeAttach(*attach);
-  if (const YamlNode* interfaces = fields.Find("interfaces")) DecodeInterfaces(*interfaces);
+  if (const YamlNode* interfaces = fields.Find("interfaces")) {
+    const auto entry = std::ranges::find(map.entries, interfaces, &YamlEntry::value);
+    DecodeInterfaces(*interfaces, entry != map.entries.end() && entry->inherited);
+  }
   if (const YamlNode* routes = fields.Find("routes")) DecodeRoutes(*routes);
   if (const YamlNode* rules = fields.Find("rules")) DecodeRules(*rules);
   each("neighbours", [&](const YamlNode& item) { DecodeNeighbour(item); });

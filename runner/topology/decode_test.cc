@@ -87,7 +87,7 @@ Expectation DecodeExpect(const YamlNode& value, const Reporter& reporter) {
   return expect;
 }
 
-std::optional<Check> DecodeCheck(const YamlNode& map, const Reporter& reporter, Draft& draft) {
+std::optional<Check> DecodeCheck(const YamlNode& map, const Reporter& reporter) {
   const std::size_t before = reporter.diagnostics().error_count();
   const Fields fields(map, "check", reporter, kCheckKeys);
   if (!fields.is_map()) return std::nullopt;
@@ -95,9 +95,6 @@ std::optional<Check> DecodeCheck(const YamlNode& map, const Reporter& reporter, 
   check.at = map.at;
   if (const YamlNode* from = fields.Require("from")) {
     check.from = ReadName(*from, "from", reporter).value_or("");
-    if (!check.from.empty() && check.from != "outside") {
-      draft.test_nodes.push_back({from->at, reporter.where(), check.from});
-    }
   }
   int kinds = 0;
   for (const std::string& kind : kCheckKinds) {
@@ -189,7 +186,7 @@ std::optional<TestStep> DecodeChange(const YamlNode& map, const Reporter& report
   return change;
 }
 
-std::optional<TestStep> DecodeStep(const YamlNode& map, const Reporter& reporter, Draft& draft) {
+std::optional<TestStep> DecodeStep(const YamlNode& map, const Reporter& reporter) {
   if (!map.is_map()) {
     reporter.WrongValue(map, "steps", "a list of checks and changes");
     return std::nullopt;
@@ -197,7 +194,7 @@ std::optional<TestStep> DecodeStep(const YamlNode& map, const Reporter& reporter
   for (const char* key : {"link", "node", "process", "wait"}) {
     if (map.Find(key) != nullptr) return DecodeChange(map, reporter);
   }
-  auto check = DecodeCheck(map, reporter, draft);
+  auto check = DecodeCheck(map, reporter);
   if (!check) return std::nullopt;
   return TestStep(std::move(*check));
 }
@@ -217,9 +214,9 @@ void DecodeTests(const YamlNode& map, Draft& draft, Diagnostics& diagnostics) {
     } else if (const YamlNode* steps = value.Find("steps")) {
       const Fields fields(value, "test", reporter, {"steps"});
       ReadList(*steps, "steps", reporter, [&](const YamlNode& item) {
-        if (auto step = DecodeStep(item, reporter, draft)) test.steps.push_back(std::move(*step));
+        if (auto step = DecodeStep(item, reporter)) test.steps.push_back(std::move(*step));
       });
-    } else if (auto check = DecodeCheck(value, reporter, draft)) {
+    } else if (auto check = DecodeCheck(value, reporter)) {
       test.steps.emplace_back(std::move(*check));
     }
     draft.topology.tests.push_back(std::move(test));

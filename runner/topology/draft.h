@@ -104,7 +104,6 @@ struct Draft {
   std::vector<BridgeDraft> bridges;  // beside topology.bridges
   std::vector<LinkDraft> links;
   std::vector<AddressReference> references;
-  std::vector<NameReference> test_nodes;
   // A whole section was refused or its key is misspelt: names that may stand there are not missed.
   bool nodes_unknown = false;
   bool bridges_unknown = false;
