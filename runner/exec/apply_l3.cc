@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "exec/apply.h"
 #include "exec/translate.h"

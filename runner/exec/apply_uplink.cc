@@ -98,7 +98,7 @@ Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttribut
   spec.host_name = exec.node;
   spec.environment = {{"TOPORUN_LAB", context.options.lab}, {"TOPORUN_NODE", exec.node}};
   spec.argv = exec.command;
-  const int status = TRY(kernel::RunCaptured(spec, sink));
+  const int status = TRY(kernel::RunCaptured(spec, sink, context.options.interrupted));
   if (status == 0) return {};
   Error error = LastWords(status, last);
   error.tried = "run " + Join(exec.command, " ");

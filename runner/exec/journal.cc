@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "plan/codec.h"
 

@@ -4,6 +4,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

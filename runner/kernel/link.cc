@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

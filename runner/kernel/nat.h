@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "kernel/nftables.h"
 
 namespace runner::kernel {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

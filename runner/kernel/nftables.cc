@@ -15,6 +15,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "kernel/nftables_socket.h"
 #include "kernel/nftables_worker.h"

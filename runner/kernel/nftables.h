@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/json.h"
+#include "base/json_fwd.h"
 
 namespace runner::kernel {
 

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <optional>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "kernel/nftables.h"
 

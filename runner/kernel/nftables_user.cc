@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace runner::kernel {

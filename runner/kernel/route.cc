@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

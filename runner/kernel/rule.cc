@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace runner {

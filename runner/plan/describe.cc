@@ -3,6 +3,7 @@
 
 #include <unordered_set>
 
+#include "base/json.h"
 #include "plan/plan.h"
 
 namespace runner {

@@ -3,6 +3,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "base/json.h"
 #include "topology/print.h"
 
 namespace runner::print {

@@ -1,6 +1,7 @@
 // Interfaces, addresses, routes and impairments in the words of the language.
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "topology/print.h"
 

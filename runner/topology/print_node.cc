@@ -1,6 +1,7 @@
 // A node in the words of the language.
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "topology/print.h"
 
 namespace runner::print {

@@ -1,6 +1,7 @@
 // Processes and tests in the words of the language.
 #include <functional>
 
+#include "base/json.h"
 #include "topology/print.h"
 
 namespace runner::print {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json.h"
 #include "topology/load.h"
 #include "topology/print.h"
 

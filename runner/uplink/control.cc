@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 

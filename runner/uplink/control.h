@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "uplink/loop.h"
 
 namespace runner {

@@ -176,8 +176,9 @@ Status Stack::Start() {
   // Large inside whatever the tap's MTU is: the kernel cuts what we send, and takes what the lab sends uncut.
   config.if_mtu = kStackMtu;
   config.if_mru = kStackMtu;
-  config.disable_host_loopback = !spec_.host_loopback;
-  config.disable_dns = false;  // The filter drops queries when DNS is off; it can be turned on again.
+  // Both are the filter's: libslirp's own are no boundary, and fixed for its life.
+  config.disable_host_loopback = false;
+  config.disable_dns = false;
   config.disable_dhcp = true;
   const Outbound outbound = TRY(ResolveOutbound(spec_.outbound));
   if (outbound.ipv4) {

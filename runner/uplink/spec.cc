@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
+
 namespace runner {
 namespace {
 
@@ -208,6 +210,7 @@ Result<UplinkSpec> UplinkSpec::FromJson(const Json& json) {
 bool CanChangeInPlace(const UplinkSpec& now, const UplinkSpec& wanted) {
   UplinkSpec changed = now;
   changed.mtu = wanted.mtu;
+  changed.host_loopback = wanted.host_loopback;
   changed.allow = wanted.allow;
   changed.deny = wanted.deny;
   changed.dns = wanted.dns;

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
-#include "base/json.h"
+#include "base/json_fwd.h"
 #include "base/mac.h"
 
 namespace runner {
@@ -52,7 +52,8 @@ struct UplinkSpec {
   friend bool operator==(const UplinkSpec&, const UplinkSpec&) = default;
 };
 
-/// Whether a helper that serves `now` can take over `wanted` without a restart (names, policy, DNS and MTU may differ).
+/// Whether a helper that serves `now` can take over `wanted` without a restart (names, policy, DNS, host
+/// loopback and MTU may differ).
 bool CanChangeInPlace(const UplinkSpec& now, const UplinkSpec& wanted);
 
 /// A published port or range, of one protocol and family.

@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "uplink/control.h"
 #include "uplink/helper.h"

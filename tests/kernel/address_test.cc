@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/address.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/link.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/neighbour.h"
 
 #include <gmock/gmock.h>

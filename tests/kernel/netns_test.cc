@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/netns.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/nftables.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "kernel/rule.h"
 
 #include <gmock/gmock.h>

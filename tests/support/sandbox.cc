@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace runner::test {
