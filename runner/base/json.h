@@ -6,11 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_fwd.h"
 
 namespace runner {
-
-/// Objects keep the order in which their keys were set, so that output is stable and reads well.
-using Json = nlohmann::ordered_json;
 
 Result<Json> ParseJson(std::string_view text);
 /// One line; bytes that are not UTF-8 are replaced, never an error.

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 
-#include "base/json.h"
 
 namespace runner {
 namespace {

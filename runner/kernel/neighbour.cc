@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/json.h"
 
 namespace runner {
 namespace {

@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "base/json.h"
 
 namespace runner {
 namespace {

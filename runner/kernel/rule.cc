@@ -5,7 +5,6 @@
 
 #include <cerrno>
 
-#include "base/json.h"
 
 namespace runner {
 namespace {
