@@ -1,9 +1,12 @@
-"""What ctest's JUnit file holds, as a table by suite, with every test that did not run and why.
+"""What ctest's JUnit file (FOLDER/junit.xml) holds, as a table by suite, with every test that did not run and why.
 
 Exit status 1 when a suite took longer than its budget: a suite that creeps up is noticed when it does.
 """
 
+import json
+import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -17,11 +20,18 @@ def skip_reason(text):
     return match.group(1).strip() if match else "no reason told"
 
 
-def main(path):
-    suites, skips = {}, []
-    for case in xml.parse(path).getroot().iter("testcase"):
-        labels = [item.get("value") for item in case.iter("property") if item.get("name") == "cmake_labels"]
-        suite = suites.setdefault(labels[0] if labels else "other", {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
+def labels(build):
+    """Test -> suite; the JUnit file of Debian's ctest does not tell."""
+    listed = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True)
+    return {test["name"]: item["value"][0] for test in json.loads(listed.stdout)["tests"]
+            for item in test.get("properties", []) if item["name"] == "LABELS"}
+
+
+def main(build):
+    suite_of, suites, skips = labels(build), {}, []
+    for case in xml.parse(os.path.join(build, "junit.xml")).getroot().iter("testcase"):
+        suite = suites.setdefault(suite_of.get(case.get("name"), "other"),
+                                  {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
         suite["seconds"] += float(case.get("time"))
         text = case.findtext("system-out") or ""
         if case.find("failure") is not None or case.get("status") == "fail":
