@@ -64,8 +64,7 @@ struct NamespaceDirectory {
 };
 
 /// Makes the folder ready as `ip netns add` does: it exists and is a shared mount of its own, so that a name removed in
-/// one mount namespace vanishes in all. Under a lock, and only if needed. Call it once before the first CreateNamespace
-/// of a run: it reads the table of mounts.
+/// one mount namespace vanishes in all. Under a lock; what is ready stays as it is. Before the first CreateNamespace.
 Status PrepareNamespaceDirectory(const NamespaceDirectory& directory);
 
 /// Makes a namespace and binds it under `name`. `setup` runs inside the new namespace before it gets its name, so that

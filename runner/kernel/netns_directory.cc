@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
 #include <memory>
 
 #include "base/text.h"
@@ -19,36 +17,6 @@
 
 namespace runner {
 namespace {
-
-// A mount point as /proc/…/mountinfo writes it: white space and backslashes as three octal digits.
-std::string UnescapeMountPoint(std::string_view text) {
-  std::string path;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      path += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      path += text[i];
-    }
-  }
-  return path;
-}
-
-// Whether the topmost mount on `path` is one that is shared with other mount namespaces.
-Result<bool> IsSharedMount(const std::string& path) {
-  const std::string table = TRY(ReadFile("/proc/thread-self/mountinfo"));
-  bool shared = false;
-  for (const std::string_view line : Split(table, '\n')) {
-    // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [FIELD…] - TYPE …
-    const auto fields = Split(line, ' ');
-    if (fields.size() < 7 || UnescapeMountPoint(fields[4]) != path) continue;
-    shared = false;
-    for (std::size_t i = 6; i < fields.size() && fields[i] != "-"; ++i) {
-      shared = shared || fields[i].substr(0, 7) == "shared:";
-    }
-  }
-  return shared;
-}
 
 struct CloseFolder {
   void operator()(DIR* folder) const { closedir(folder); }
@@ -92,18 +60,14 @@ Status PrepareNamespaceDirectory(const NamespaceDirectory& directory) {
   const Fd folder = TRY(OpenFile(directory.path, O_RDONLY | O_DIRECTORY));
   // Two that bind the folder on itself at once would stack their mounts without end. `ip` takes the same lock.
   if (flock(folder.get(), LOCK_EX) != 0) return SystemError(errno, "lock " + Quote(directory.path));
-  const std::unique_ptr<char, decltype(&free)> real(realpath(directory.path.c_str(), nullptr), &free);
-  if (!real) return SystemError(errno, "find " + Quote(directory.path));
-  const std::string path(real.get());
-  if (TRY(IsSharedMount(path))) return {};
-  // Refused with EINVAL as long as nothing is mounted here.
-  if (mount("", path.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return {};
-  if (errno != EINVAL) return SystemError(errno, "share the mount " + Quote(path));
-  if (mount(path.c_str(), path.c_str(), "none", MS_BIND | MS_REC, nullptr) != 0) {
-    return SystemError(errno, "bind " + Quote(path) + " on itself");
+  // Refused with EINVAL as long as nothing is mounted here; on a mount that is shared already it changes nothing.
+  if (mount("", directory.path.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return {};
+  if (errno != EINVAL) return SystemError(errno, "share the mount " + Quote(directory.path));
+  if (mount(directory.path.c_str(), directory.path.c_str(), "none", MS_BIND | MS_REC, nullptr) != 0) {
+    return SystemError(errno, "bind " + Quote(directory.path) + " on itself");
   }
-  if (mount("", path.c_str(), "none", MS_SHARED | MS_REC, nullptr) != 0) {
-    return SystemError(errno, "share the mount " + Quote(path));
+  if (mount("", directory.path.c_str(), "none", MS_SHARED | MS_REC, nullptr) != 0) {
+    return SystemError(errno, "share the mount " + Quote(directory.path));
   }
   return {};
 }

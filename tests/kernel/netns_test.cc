@@ -37,6 +37,7 @@ TEST(Netns, PreparesTheFolderOnce) {
   InSandbox([] {
     ASSERT_TRUE(PrepareNamespaceDirectory(kDirectory).ok());
     EXPECT_EQ(CountMounts("/run/netns"), 1);
+    EXPECT_EQ(Shell("findmnt -no PROPAGATION /run/netns"), "shared\n");
     ASSERT_TRUE(PrepareNamespaceDirectory(kDirectory).ok());
     EXPECT_EQ(CountMounts("/run/netns"), 1);
   });
