@@ -1,6 +1,7 @@
 #include "topology/resolve.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -120,6 +121,22 @@ std::set<std::string> SpokenOf(const Node& node) {
   names.erase("");
   names.erase("lo");
   return names;
+}
+
+/// Ends at the host and at switches in the order of their links: written names were found before others were made.
+void OrderEnds(Topology& topology) {
+  std::map<std::pair<Place, std::string>, std::size_t> order;
+  for (const Link& link : topology.links) {
+    for (const LinkEnd* end : {&link.a, &link.b}) order.emplace(std::pair(end->place, end->interface), order.size());
+  }
+  const auto sort = [&](const Place& place, std::vector<Interface>& ends) {
+    std::ranges::stable_sort(ends, {}, [&](const Interface& end) {
+      const auto found = order.find(std::pair(place, end.name));
+      return found == order.end() ? order.size() : found->second;
+    });
+  };
+  sort({.kind = Place::Kind::kHost, .name = {}}, topology.host_interfaces);
+  for (Bridge& bridge : topology.bridges) sort(bridge.place, bridge.ports);
 }
 
 /// Takes out what cannot be judged beside a mistake that has been told, and adds what the mistake may stand for.
@@ -249,6 +266,7 @@ void Resolve(Draft& draft, Diagnostics& diagnostics) {
   HandOutAddresses(draft, names, diagnostics);
   ResolveReferences(draft, names, diagnostics);
   ResolveUplinks(draft, names, diagnostics);
+  OrderEnds(draft.topology);
   CheckTypes(draft, diagnostics);
   GiveMacs(draft.topology);
   std::erase_if(draft.topology.links,
