@@ -50,15 +50,21 @@ bool FitsLiteral(const std::string& text) {
 
 bool IsLeaf(const Json& value) { return !value.is_structured() || value.empty(); }
 
-/// The flow form, where it is short and holds no second level.
-std::string Flow(const Json& value) {
-  if (IsLeaf(value)) {
-    if (!value.is_structured()) return ScalarText(value);
-    return value.is_array() ? "[]" : "{}";
+/// How many levels of maps and lists `value` has, as far as `most`; text of several lines counts as too many.
+int Depth(const Json& value, int most) {
+  if (value.is_string()) return FitsLiteral(value.get_ref<const std::string&>()) ? most : 0;
+  if (IsLeaf(value)) return 0;
+  int deepest = 0;
+  for (const Json& item : value) {
+    if (most > 1) deepest = std::max(deepest, Depth(item, most - 1));
   }
+  return deepest + 1;
+}
+
+std::string Flow(const Json& value) {
+  if (!value.is_structured()) return ScalarText(value);
   std::string out;
   for (const auto& [key, item] : value.items()) {
-    if (!IsLeaf(item)) return {};
     if (!out.empty()) out += ", ";
     if (value.is_object()) out += ScalarText(key) + ": ";
     out += Flow(item);
@@ -72,29 +78,32 @@ class Writer {
     for (const auto& [key, item] : value.items()) {
       Pad(indent);
       out_ += value.is_array() ? "-" : ScalarText(key) + ":";
-      WriteItem(item, indent, value.is_array() ? Level::kItem : indent == 0 ? Level::kTop : Level::kEntry);
+      WriteItem(item, indent, value.is_array());
     }
   }
   std::string Take() { return std::move(out_); }
 
  private:
-  enum class Level { kTop, kEntry, kItem };
-
   void Pad(int indent) { out_.append(static_cast<std::size_t>(indent), ' '); }
 
-  void WriteItem(const Json& item, int indent, Level level) {
+  void WriteItem(const Json& item, int indent, bool in_list) {
+    constexpr int kDeepestFlow = 2;
     if (item.is_string() && FitsLiteral(item.get_ref<const std::string&>())) {
       WriteLiteral(item.get_ref<const std::string&>(), indent + 2);
       return;
     }
-    const std::string flow = Flow(item);
-    const bool fits = !flow.empty() && flow.size() + static_cast<std::size_t>(indent) < kLongestLine;
-    if (IsLeaf(item) || (fits && level != Level::kTop)) {
-      out_ += " " + flow + "\n";
-      return;
+    if (Depth(item, kDeepestFlow + 1) <= kDeepestFlow) {
+      const std::string flow = Flow(item);
+      if (IsLeaf(item) || (indent > 0 && flow.size() + static_cast<std::size_t>(indent) < kLongestLine)) {
+        out_ += " " + flow + "\n";
+        return;
+      }
     }
-    out_ += "\n";
+    out_ += in_list ? " " : "\n";
+    const std::size_t begin = out_.size();
     Write(item, indent + 2);
+    // A list's item begins on the line of its dash.
+    if (in_list) out_.erase(begin, static_cast<std::size_t>(indent) + 2);
   }
 
   void WriteLiteral(const std::string& text, int indent) {

@@ -123,7 +123,7 @@ void Index::SetMaster(PlaceDevices& place, const At<std::string>& member, Master
     const bool same = device->master_kind == kind && device->master == master;
     findings.Wrong(
         member.at, where, tried,
-        same ? "it is named twice" : "it is already one of " + MasterName(device->master_kind, device->master),
+        same ? "it is named twice" : "it belongs to " + MasterName(device->master_kind, device->master) + " already",
         {{device->master_at, "taken here", {}}});
     return;
   }

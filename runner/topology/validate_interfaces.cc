@@ -146,7 +146,10 @@ void CheckOverlaps(const PlaceDevices& place, Findings& findings) {
     while (!open.empty() && (open.back()->vrf != network.vrf || !open.back()->prefix.Contains(network.prefix))) {
       open.pop_back();
     }
-    const auto other = std::ranges::find_if(open, [&](const Network* o) { return o->device != network.device; });
+    // The same address twice is an error of its own.
+    const auto other = std::ranges::find_if(open, [&](const Network* o) {
+      return o->device != network.device && o->address->prefix.address() != network.address->prefix.address();
+    });
     if (other != open.end()) {
       const bool other_is_first = (*other)->address->at < network.address->at;
       const Network& later = other_is_first ? network : **other;

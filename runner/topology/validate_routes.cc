@@ -80,6 +80,10 @@ const Device* RouteChecks::CheckDevice(const Route& route, const std::string& de
 void RouteChecks::CheckGateway(const Route& route, const IpAddress& via, const std::string& dev, const Mark& at) {
   const Device* device = dev.empty() ? nullptr : place_.Find(dev);
   if (!dev.empty() && (device == nullptr || !device->is_up())) return;  // Told by CheckDevice, or not ours to know.
+  if (route.to.is_ipv6() && !via.is_ipv6()) {
+    findings_.Wrong(at, where_, RouteName(route), "an IPv6 route has no IPv4 gateway, as " + via.text() + " is");
+    return;
+  }
   const std::string_view vrf = VrfOf(route, dev);
   if (reach_.IsOwn(vrf, via)) {
     findings_.Wrong(at, where_, RouteName(route), "gateway " + via.text() + " is the node's own address");

@@ -1,0 +1,80 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/fd.h"
+#include "topology/load.h"
+
+namespace runner {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::vector<std::string> Unbuilt(const std::string& text) {
+  const auto result = LoadTopology(text, {.file = "lab.yaml"});
+  EXPECT_TRUE(result.ok());
+  std::vector<std::string> out;
+  if (!result.ok()) {
+    for (const Error& error : result.errors) ADD_FAILURE() << error.text();
+    return out;
+  }
+  for (const Error& error : FindUnbuilt(*result.topology)) {
+    EXPECT_EQ(error.failure, Failure::kTopology);
+    out.push_back(std::to_string(error.at.line) + ":" + std::to_string(error.at.column) + ": " + error.text());
+  }
+  return out;
+}
+
+TEST(Unbuilt, NamesEachThingAtItsPlace) {
+  EXPECT_THAT(Unbuilt(R"(nodes:
+  a:
+    interfaces:
+      d0: {type: dummy}
+      t0: {type: gretap, remote: 10.0.0.2}
+      eth0: {impair: {delay: 20ms}}
+    routes: [{to: 10.9.0.0/16, dev: eth0, encap: {mpls: [100]}}]
+    processes: {web: {command: sleep 1}}
+    files: {/etc/motd: {content: hello}}
+    binds: ["/srv:/srv"]
+    tmpfs: [/run/frr]
+  b:
+bridges:
+  sw: {vlan_filtering: true}
+links:
+  - endpoints: ["a:eth0", "b:eth0"]
+  - endpoints: ["b:eth1", {bridge: sw, port: p1, vlans: {pvid: 10}}]
+)"),
+              ElementsAre("4:18: interface \"a:d0\": this version does not build interfaces of type `dummy` yet",
+                          "5:18: interface \"a:t0\": this version does not build interfaces of type `gretap` yet",
+                          "6:22: interface \"a:eth0\": this version does not build impairments (`impair`) yet",
+                          "7:14: node \"a\": route to 10.9.0.0/16: this version does not build routes with `encap` yet",
+                          "8:17: node \"a\": process \"web\": this version does not build processes yet",
+                          "9:13: node \"a\": file \"/etc/motd\": this version does not build `files` of a node yet",
+                          "10:13: node \"a\": bind \"/srv\": this version does not build `binds` of a node yet",
+                          "11:13: node \"a\": tmpfs \"/run/frr\": this version does not build `tmpfs` of a node yet",
+                          "14:24: bridge \"sw\": this version does not build bridges with `vlan_filtering` yet",
+                          "17:57: link \"b:eth1--sw:p1\": this version does not build `vlans` of a bridge's port yet"));
+}
+
+TEST(Unbuilt, LetsPassWhatIsBuilt) {
+  EXPECT_THAT(Unbuilt(R"(nodes:
+  a:
+    interfaces:
+      lo: {addresses: [10.0.0.1/32]}
+      eth0: {addresses: [10.1.0.1/24], mtu: 1400}
+    uplink: {type: slirp}
+  b:
+bridges:
+  sw: {mtu: 1400, stp: true, priority: 4096, ageing: 30, vlan_filtering: false}
+  br0: {node: b, addresses: [10.1.0.2/24]}
+links:
+  - endpoints: ["a:eth0", br0]
+  - endpoints: ["a:eth1", sw]
+tests:
+  up: {from: a, ping: 10.1.0.2}
+)"),
+              IsEmpty());
+}
+
+}  // namespace
+}  // namespace runner
