@@ -177,8 +177,8 @@ Result<Json> AskControl(const std::string& folder, const std::string& name, cons
   const std::int64_t deadline = Loop::Now() + limit_ms;
   while (true) {
     const std::int64_t left = deadline - Loop::Now();
-    pollfd polled = {.fd = socket.get(), .events = static_cast<short>(out.empty() ? POLLIN : POLLIN | POLLOUT),
-                     .revents = 0};
+    pollfd polled = {
+        .fd = socket.get(), .events = static_cast<short>(out.empty() ? POLLIN : POLLIN | POLLOUT), .revents = 0};
     if (left <= 0 || poll(&polled, 1, static_cast<int>(left)) == 0) return SystemError(ETIMEDOUT, tried);
     if ((polled.revents & POLLOUT) != 0 && !out.empty()) {
       const ssize_t sent = send(socket.get(), out.data(), out.size(), MSG_NOSIGNAL);

@@ -100,10 +100,9 @@ bool IsReplyTo(std::span<const std::uint8_t> reply, std::uint16_t id, std::span<
   if (reply.size() < kHeader || Get16(reply.data()) != id || (reply[2] & kResponse) == 0) return false;
   if (Get16(&reply[4]) == 0) return true;  // An error may come without the question.
   if (reply.size() < question.end) return false;
-  return std::equal(reply.begin() + kHeader, reply.begin() + static_cast<std::ptrdiff_t>(question.end),
-                    query.begin() + kHeader, [](std::uint8_t a, std::uint8_t b) {
-                      return Lower(static_cast<char>(a)) == Lower(static_cast<char>(b));
-                    });
+  return std::equal(
+      reply.begin() + kHeader, reply.begin() + static_cast<std::ptrdiff_t>(question.end), query.begin() + kHeader,
+      [](std::uint8_t a, std::uint8_t b) { return Lower(static_cast<char>(a)) == Lower(static_cast<char>(b)); });
 }
 
 LabNames::LabNames(const std::string& lab, const std::map<std::string, std::vector<IpAddress>>& names) {

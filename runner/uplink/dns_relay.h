@@ -42,10 +42,10 @@ class DnsRelay {
     Transport transport = Transport::kUdp;
     Answer answer;
     std::vector<NameServer> servers;
-    std::size_t next = 0;       // in `servers`
+    std::size_t next = 0;  // in `servers`
     std::size_t attempts = 0;
-    std::size_t current = 0;    // index of the server that is asked now
-    std::uint16_t id = 0;       // towards the server
+    std::size_t current = 0;  // index of the server that is asked now
+    std::uint16_t id = 0;     // towards the server
     Fd socket = {};
     Loop::TimerId timer = 0;
     std::vector<std::uint8_t> out = {};  // kTcp: not yet sent

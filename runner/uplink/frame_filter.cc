@@ -12,7 +12,8 @@ constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::uint8_t kRouterSolicitation = 133;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
-// Takes URG away and keeps the checksum right (RFC 1624): whoever sends urgent data through libslirp 4.7 reads its heap.
+// Takes URG away and keeps the checksum right (RFC 1624): whoever sends urgent data through libslirp 4.7 reads its
+// heap.
 void ClearUrgent(std::uint8_t* tcp) {
   const std::uint16_t flags = Get16(tcp + 12);
   const std::uint16_t pointer = Get16(tcp + 18);
@@ -172,8 +173,8 @@ bool FrameFilter::IsDns(const Packet& packet) const {
 
 Verdict FrameFilter::Check(const Packet& packet) const {
   if (!packet.is_ip()) return Verdict::kPass;
-  const bool neighbour_discovery = packet.protocol == kProtoIcmp6 && packet.type >= kRouterSolicitation &&
-                                   packet.type <= kNeighbourAdvertisement;
+  const bool neighbour_discovery =
+      packet.protocol == kProtoIcmp6 && packet.type >= kRouterSolicitation && packet.type <= kNeighbourAdvertisement;
   // An address is looked for from :: before it is used.
   if (neighbour_discovery) return spec_.ipv6 ? Verdict::kPass : Verdict::kProtocol;
   if (packet.destination.is_ipv6() && !spec_.ipv6) return Verdict::kProtocol;
@@ -206,6 +207,8 @@ Verdict FrameFilter::CheckDestination(const Packet& packet) const {
       (packet.destination_port == 67 || packet.destination_port == 69 || packet.destination_port == 547)) {
     return Verdict::kService;
   }
+  // The gateway's address stands for clients on the host's loopback.
+  if (gateway && IsReplyOfPublished(packet)) return Verdict::kPass;
   if (gateway || MeansThisHost(to)) return spec_.host_loopback ? Verdict::kPass : Verdict::kHostLoopback;
   if (own) {
     // libslirp maps the whole IPv6 prefix to ::1, and hands the rest of the IPv4 one to the host's network.

@@ -38,8 +38,10 @@ Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd
       filter_(spec, {}),
       buffer_(sizeof(VnetHeader) + kLargestFrame) {
   udp_ = std::make_unique<UdpForwarder>(
-      loop_, spec_, [this](const UdpEndpoint& source, const UdpEndpoint& destination,
-                           std::span<const std::uint8_t> payload) { SendUdp(source, destination, payload); });
+      loop_, spec_,
+      [this](const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload) {
+        SendUdp(source, destination, payload);
+      });
 }
 
 Frames::~Frames() {
@@ -116,8 +118,9 @@ void Frames::FromTap(std::span<std::uint8_t> frame) {
     const UdpEndpoint client{packet.source, packet.source_port};
     const UdpEndpoint server{packet.destination, packet.destination_port};
     // The relay and the frames live as long as the helper.
-    return relay_.Ask(packet.udp_payload(), DnsRelay::Transport::kUdp,
-                      [this, client, server](std::span<const std::uint8_t> answer) { SendUdp(server, client, answer); });
+    return relay_.Ask(
+        packet.udp_payload(), DnsRelay::Transport::kUdp,
+        [this, client, server](std::span<const std::uint8_t> answer) { SendUdp(server, client, answer); });
   }
   stack_->Input(packet.frame);
 }
@@ -136,8 +139,7 @@ void Frames::Drop(Verdict verdict, const Packet& packet) {
   }
 }
 
-void Frames::SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination,
-                     std::span<const std::uint8_t> payload) {
+void Frames::SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload) {
   for (auto& frame : BuildUdp(gateway_mac_, spec_.mac, source, destination, payload, spec_.mtu)) ToTap(frame);
 }
 

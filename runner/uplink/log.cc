@@ -23,9 +23,9 @@ void Log::Line(std::string_view text) {
   clock_gettime(CLOCK_REALTIME, &now);
   tm parts = {};
   gmtime_r(&now.tv_sec, &parts);
-  const std::string line = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {}\n", parts.tm_year + 1900,
-                                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                                       now.tv_nsec / 1000000, text);
+  const std::string line =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {}\n", parts.tm_year + 1900, parts.tm_mon + 1,
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec / 1000000, text);
   // A full disk must not end the uplink.
   [[maybe_unused]] const ssize_t written = write(fd_, line.data(), line.size());
 }

@@ -44,9 +44,8 @@ VnetHeader PrepareOffload(std::span<std::uint8_t> frame, std::uint32_t mtu) {
 
   const std::size_t addresses = family == Family::kIpv4 ? 12 : 8;
   const std::size_t size = family == Family::kIpv4 ? 4 : 16;
-  const std::uint32_t sum =
-      PseudoHeaderSum(IpAddress::FromBytes(family, &ip[addresses]), IpAddress::FromBytes(family, &ip[addresses + size]),
-                      kProtoTcp, tcp.size());
+  const std::uint32_t sum = PseudoHeaderSum(IpAddress::FromBytes(family, &ip[addresses]),
+                                            IpAddress::FromBytes(family, &ip[addresses + size]), kProtoTcp, tcp.size());
   Put16(&tcp[kTcpChecksum], static_cast<std::uint16_t>(~Checksum(sum)));
   header.flags = VnetHeader::kNeedsChecksum;
   header.checksum_start = static_cast<std::uint16_t>(kEthernetHeader + ip_header);

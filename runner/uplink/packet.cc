@@ -113,8 +113,8 @@ std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, co
   Put16(udp + 2, destination.port);
   Put16(udp + 4, udp_length);
   std::copy(payload.begin(), payload.end(), udp + kUdpHeader);
-  const std::uint16_t sum =
-      Checksum(SumWords({udp, udp_length}, PseudoHeaderSum(source.address, destination.address, kProtoUdp, udp_length)));
+  const std::uint16_t sum = Checksum(
+      SumWords({udp, udp_length}, PseudoHeaderSum(source.address, destination.address, kProtoUdp, udp_length)));
   Put16(udp + 6, sum == 0 ? 0xffff : sum);  // 0 says "no checksum".
   return FragmentIpv6(frame, mtu);
 }

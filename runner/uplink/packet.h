@@ -38,10 +38,10 @@ struct Packet {
   IpAddress source;  // unset for ARP
   IpAddress destination;
   std::uint8_t protocol = 0;
-  std::size_t l4 = 0;                // offset in `frame`
-  std::uint16_t source_port = 0;     // TCP and UDP
+  std::size_t l4 = 0;             // offset in `frame`
+  std::uint16_t source_port = 0;  // TCP and UDP
   std::uint16_t destination_port = 0;
-  std::uint8_t type = 0;             // ICMP's type; TCP's flags
+  std::uint8_t type = 0;  // ICMP's type; TCP's flags
   bool is_ip() const { return ethertype != kEtherArp; }
   std::span<std::uint8_t> l4_bytes() const { return frame.subspan(l4); }
   /// What a UDP datagram carries.
@@ -58,8 +58,8 @@ struct UdpEndpoint {
   friend auto operator<=>(const UdpEndpoint&, const UdpEndpoint&) = default;
 };
 
-/// A whole frame with right checksums. IPv6 packets over `mtu` become fragments, IPv4 ones are left to the kernel, which
-/// fragments them where it routes.
+/// A whole frame with right checksums. IPv6 packets over `mtu` become fragments, IPv4 ones are left to the kernel,
+/// which fragments them where it routes.
 std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, const MacAddress& destination_mac,
                                                 const UdpEndpoint& source, const UdpEndpoint& destination,
                                                 std::span<const std::uint8_t> payload, std::uint32_t mtu);

@@ -7,7 +7,8 @@
 
 namespace runner {
 
-/// Field 22 of /proc/PID/stat: with the pid it names a process for good. Nothing for a process that is gone or a zombie.
+/// Field 22 of /proc/PID/stat: with the pid it names a process for good. Nothing for a process that is gone or a
+/// zombie.
 std::optional<std::uint64_t> StartTimeOf(pid_t pid);
 
 }  // namespace runner

@@ -230,6 +230,11 @@ bool Stack::AnswerNeighbour(std::span<const std::uint8_t> frame) {
     return true;
   }
   constexpr std::size_t kSolicitation = 40 + 24;
+  constexpr std::uint8_t kRouterAdvertisement = 134;
+  // The runner gives the node its address; an advertisement would give it a second one.
+  if (ethertype == kEtherIpv6 && body.size() > 40 && body[6] == kProtoIcmp6 && body[40] == kRouterAdvertisement) {
+    return true;
+  }
   if (ethertype != kEtherIpv6 || body.size() < kSolicitation || body[6] != kProtoIcmp6 || body[40] != 135) return false;
   constexpr std::size_t kAdvertisement = 32;
   std::vector<std::uint8_t> answer(kEthernetHeader + 40 + kAdvertisement);
@@ -241,7 +246,7 @@ bool Stack::AnswerNeighbour(std::span<const std::uint8_t> frame) {
   Put16(ip + 4, kAdvertisement);
   ip[6] = kProtoIcmp6;
   ip[7] = 255;
-  std::copy_n(&body[48], 16, ip + 8);   // from the address that is looked for
+  std::copy_n(&body[48], 16, ip + 8);  // from the address that is looked for
   std::copy_n(&body[8], 16, ip + 24);
   std::uint8_t* icmp = ip + 40;
   icmp[0] = 136;
@@ -332,9 +337,8 @@ void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
   filling_ = nullptr;
 
   const bool only_listeners =
-      connections_.empty() && std::all_of(polled.begin(), polled.end(), [this](const pollfd& entry) {
-        return listeners_.contains(entry.fd);
-      });
+      connections_.empty() &&
+      std::all_of(polled.begin(), polled.end(), [this](const pollfd& entry) { return listeners_.contains(entry.fd); });
   std::int64_t wanted = asked >= kNothingDue ? kExpiryCheck : std::int64_t{asked};
   if (only_listeners) wanted = -1;
   const std::int64_t now = Loop::Now();

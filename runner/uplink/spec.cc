@@ -77,7 +77,9 @@ class Reader {
     if (member == nullptr && problem_.empty()) problem_ = fmt::format("has no \"{}\"", key);
     return member;
   }
-  void Wrong(const char* key, const std::string& wanted) { problem_ = fmt::format("\"{}\" is not {}", key, wanted); }
+  void Wrong(const char* key, const std::string& wanted) {
+    if (problem_.empty()) problem_ = fmt::format("\"{}\" is not {}", key, wanted);
+  }
   Status Done(const char* what) const {
     if (problem_.empty()) return {};
     return Fail(fmt::format("{} {}", what, problem_));

@@ -25,9 +25,9 @@ struct UplinkSpec {
   std::string node;
   std::string interface = "tap0";
   std::uint32_t mtu = 1500;
-  MacAddress mac;                                    // of the tap
+  MacAddress mac;                                         // of the tap
   IpPrefix cidr = {IpAddress::FromIpv4(0x0a000200), 24};  // network: node .100, gateway .2, DNS .3
-  std::optional<IpPrefix> ipv6;                      // network: node ::100, gateway ::2, DNS ::3
+  std::optional<IpPrefix> ipv6;                           // network: node ::100, gateway ::2, DNS ::3
   bool host_loopback = false;
   std::vector<IpPrefix> allow;  // longest prefix wins, a tie denies; only `allow` given denies the rest
   std::vector<IpPrefix> deny;
@@ -35,8 +35,8 @@ struct UplinkSpec {
   std::vector<IpAddress> relay_addresses;  // kRelay: where port 53 is served inside the node
   std::vector<std::string> outbound;       // addresses or interfaces of the outer namespace, at most one a family
   std::map<std::string, std::vector<IpAddress>> names;  // the lab's nodes, told by the relay as NODE and NODE.LAB
-  std::string state_folder;  // uplink-NODE.log and uplink-NODE.sock are made in it
-  std::string node_path;     // the node's name in /run/netns; the helper ends when it goes away; empty: not watched
+  std::string state_folder;                             // uplink-NODE.log and uplink-NODE.sock are made in it
+  std::string node_path;  // the node's name in /run/netns; the helper ends when it goes away; empty: not watched
   std::string resolv_conf = "/etc/resolv.conf";  // of the outer side: the upstream servers
   std::uint16_t dns_port = 53;                   // theirs
 

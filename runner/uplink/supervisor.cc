@@ -226,8 +226,8 @@ Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<Forw
                                   int outer_netns, const std::string& executable) {
   const std::string token = RandomToken();
   const Fd orders = TRY(OrdersFile(spec, forwards, token));
-  const Fd log = TRY(OpenFile(UplinkLogPath(spec.state_folder, spec.node), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW,
-                              0600));
+  const Fd log =
+      TRY(OpenFile(UplinkLogPath(spec.state_folder, spec.node), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
   std::array<int, 2> ends = {};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError(errno, "make a pipe to the helper");
   const Fd ours(ends[0]);
@@ -373,7 +373,8 @@ std::vector<UplinkProcess> FindUplinks(const std::string& lab) {
     const auto start = StartTimeOf(static_cast<pid_t>(*pid));
     if (!status || !start) continue;
     if (status->find(fmt::format("\nUid:\t{}\t{}\t", getuid(), geteuid())) == std::string::npos) continue;
-    found.push_back({.node = std::string(words[3]), .pid = static_cast<pid_t>(*pid), .start_time = *start, .token = {}});
+    found.push_back(
+        {.node = std::string(words[3]), .pid = static_cast<pid_t>(*pid), .start_time = *start, .token = {}});
   }
   return found;
 }

@@ -167,8 +167,7 @@ void UdpForwarder::Expire() {
 
 bool UdpForwarder::TakeReply(const Packet& packet) {
   if (packet.protocol != kProtoUdp || flows_.empty()) return false;
-  const auto found = flows_.find(
-      {{packet.source, packet.source_port}, {packet.destination, packet.destination_port}});
+  const auto found = flows_.find({{packet.source, packet.source_port}, {packet.destination, packet.destination_port}});
   if (found == flows_.end()) return false;
   Flow& flow = found->second;
   Touch(flow);

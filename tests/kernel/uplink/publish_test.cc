@@ -1,0 +1,184 @@
+#include <gmock/gmock.h>
+
+#include <vector>
+
+#include "tests/kernel/uplink/network.h"
+
+namespace runner::test {
+namespace {
+
+constexpr auto kTcp = ForwardSpec::Protocol::kTcp;
+constexpr auto kUdp = ForwardSpec::Protocol::kUdp;
+
+TEST(UplinkPublish, TcpServerSeesTheClientsAddress) {
+  InSandbox([] {
+    Network network;
+    network.Start({Publish(kTcp, "0.0.0.0", 8080, Network::kNode, 80, 3),
+                   Publish(kTcp, "::", 8080, Network::kNode6, 80, 3),
+                   Publish(kTcp, "127.0.0.1", 8090, Network::kNode, 82)});
+    struct Case {
+      int from;
+      const char* to;
+      const char* source;
+      const char* seen;
+    };
+    for (const Case& client : {Case{network.world(), Network::kHost, Network::kWorld2, Network::kWorld2},
+                               Case{network.world(), Network::kHost2, Network::kWorld, Network::kWorld},
+                               Case{network.host(), "127.0.0.1", "", "10.0.2.2"},
+                               Case{network.world(), Network::kHost6, Network::kWorld62, Network::kWorld62},
+                               Case{network.host(), "::1", "", "fd00::2"}}) {
+      const bool ipv6 = std::string(client.to).find(':') != std::string::npos;
+      for (std::uint16_t i = 0; i < 3; ++i) {
+        const Fd server =
+            TcpListener(network.node(), ipv6 ? Network::kNode6 : Network::kNode, static_cast<std::uint16_t>(80 + i));
+        const Fd connection = TcpConnect(client.from, client.to, static_cast<std::uint16_t>(8080 + i), client.source);
+        ASSERT_TRUE(connection.is_open()) << client.to << " " << i;
+        const Accepted accepted = Accept(server);
+        EXPECT_EQ(accepted.peer, client.seen);
+        const std::string content = RandomContent(100000);
+        EXPECT_TRUE(Pump(connection, accepted.socket, content) == content);
+        EXPECT_TRUE(Pump(accepted.socket, connection, content) == content);
+      }
+    }
+    EXPECT_FALSE(TcpConnect(network.world(), Network::kHost, 8090, "", 200).is_open()) << "bound to loopback";
+    const Fd server = TcpListener(network.node(), Network::kNode, 82);
+    EXPECT_TRUE(TcpConnect(network.host(), "127.0.0.1", 8090).is_open());
+  });
+}
+
+TEST(UplinkPublish, UdpKeepsClientAndAnswersFromTheAddressItWroteTo) {
+  InSandbox([] {
+    Network network;
+    network.Start(
+        {Publish(kUdp, "0.0.0.0", 5000, Network::kNode, 500, 2), Publish(kUdp, "::", 5000, Network::kNode6, 500, 2)});
+    struct Case {
+      int from;
+      const char* source;
+      const char* to;
+      const char* seen;
+    };
+    // Remote, loopback, remote again, the host's second address: none takes the other's answers away.
+    for (const Case& client : {Case{network.world(), Network::kWorld, Network::kHost, Network::kWorld},
+                               Case{network.host(), "127.0.0.1", "127.0.0.1", "10.0.2.2"},
+                               Case{network.world(), Network::kWorld2, Network::kHost2, Network::kWorld2},
+                               Case{network.world(), Network::kWorld, Network::kHost, Network::kWorld},
+                               Case{network.world(), Network::kWorld62, Network::kHost6, Network::kWorld62},
+                               Case{network.world(), Network::kWorld6, "2001:db8::9", Network::kWorld6},
+                               Case{network.host(), "::1", "::1", "fd00::2"}}) {
+      const bool ipv6 = std::string(client.to).find(':') != std::string::npos;
+      const Fd server = UdpSocket(network.node(), ipv6 ? "::" : "0.0.0.0", 501);
+      const Fd socket = UdpSocket(client.from, client.source, 0);
+      for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{1200}, std::size_t{6000}}) {
+        const std::string content = RandomContent(size);
+        SendTo(socket, client.to, 5001, content);
+        const Datagram asked = Receive(server);
+        ASSERT_TRUE(asked.arrived) << client.to << " " << size;
+        EXPECT_TRUE(asked.payload == content);
+        EXPECT_EQ(asked.from.address.text(), client.seen);
+        SendTo(server, asked.from.address.text(), asked.from.port, "answer");
+        const Datagram answered = Receive(socket);
+        ASSERT_TRUE(answered.arrived) << client.to << " " << size;
+        EXPECT_EQ(answered.payload, "answer");
+        EXPECT_EQ(answered.from.address.text(), client.to);
+        EXPECT_EQ(answered.from.port, 5001);
+      }
+    }
+  });
+}
+
+TEST(UplinkPublish, BurstOfClientsIsServed) {
+  InSandbox([] {
+    Network network;
+    network.Start({Publish(kTcp, "0.0.0.0", 8080, Network::kNode, 80)});
+    const Fd server = TcpListener(network.node(), Network::kNode, 80);
+    std::vector<Fd> clients;
+    for (int i = 0; i < 200; ++i) clients.push_back(TcpConnect(network.world(), Network::kHost, 8080));
+    int accepted = 0;
+    while (accepted < 200 && Accept(server, 1000).socket.is_open()) ++accepted;
+    EXPECT_EQ(accepted, 200);
+  });
+}
+
+TEST(UplinkPublish, PortsComeAndGoWhileItRuns) {
+  InSandbox([] {
+    Network network;
+    const UplinkProcess process = network.Start();
+    const Fd server = TcpListener(network.node(), Network::kNode, 80);
+    const Fd datagrams = UdpSocket(network.node(), "0.0.0.0", 80);
+    const Fd client = UdpSocket(network.world(), Network::kWorld, 0);
+    const std::string& folder = network.spec.state_folder;
+    for (int round = 0; round < 3; ++round) {
+      EXPECT_FALSE(TcpConnect(network.world(), Network::kHost, 8080, "", 200).is_open());
+      for (const auto protocol : {kTcp, kUdp}) {
+        const Status added = AddForward(folder, "r1", Publish(protocol, "0.0.0.0", 8080, Network::kNode, 80));
+        ASSERT_TRUE(added) << added.error().text();
+      }
+      EXPECT_EQ(ReadUplink(folder, "r1", process).forwards.size(), 2U);
+      const Fd connection = TcpConnect(network.world(), Network::kHost, 8080);
+      const Accepted accepted = Accept(server);
+      EXPECT_TRUE(accepted.socket.is_open());
+      SendTo(client, Network::kHost, 8080, "x");
+      EXPECT_TRUE(Receive(datagrams).arrived);
+      for (const auto protocol : {kTcp, kUdp}) {
+        const Status removed = RemoveForward(folder, "r1", Publish(protocol, "0.0.0.0", 8080, Network::kNode, 80));
+        ASSERT_TRUE(removed) << removed.error().text();
+      }
+      // Established connections stay.
+      EXPECT_EQ(Pump(connection, accepted.socket, "still here"), "still here");
+    }
+    EXPECT_TRUE(ReadUplink(folder, "r1", process).forwards.empty());
+    const auto absent = RemoveForward(folder, "r1", Publish(kTcp, "0.0.0.0", 8080, Network::kNode, 80));
+    EXPECT_EQ(absent.error().text(), "uplink r1: 0.0.0.0:8080:80/tcp is not published");
+  });
+}
+
+TEST(UplinkPublish, PolicyDoesNotCutClientsOff) {
+  InSandbox([] {
+    Network network;
+    network.spec.deny = {*IpPrefix::Parse("0.0.0.0/0")};
+    network.Start(
+        {Publish(kTcp, "0.0.0.0", 8080, Network::kNode, 80), Publish(kUdp, "0.0.0.0", 8080, Network::kNode, 80)});
+    const Fd server = TcpListener(network.node(), Network::kNode, 80);
+    const Fd connection = TcpConnect(network.world(), Network::kHost, 8080);
+    const Accepted accepted = Accept(server);
+    EXPECT_EQ(Pump(accepted.socket, connection, "hello"), "hello");
+    const Fd datagrams = UdpSocket(network.node(), "0.0.0.0", 80);
+    const Fd client = UdpSocket(network.world(), Network::kWorld, 4321);
+    SendTo(client, Network::kHost, 8080, "x");
+    ASSERT_TRUE(Receive(datagrams).arrived);
+    SendTo(datagrams, Network::kWorld, 4321, "y");
+    EXPECT_EQ(Receive(client).payload, "y");
+  });
+}
+
+TEST(UplinkPublish, TakenPortIsNamedWithItsOwner) {
+  InSandbox([] {
+    Network network;
+    const Fd holder = TcpListener(network.host(), "0.0.0.0", 8081);
+    const Fd udp_holder = UdpSocket(network.host(), "0.0.0.0", 5001);
+    const auto text = [&network](const ForwardSpec& forward) {
+      const Status free = CheckPortsFree({forward}, network.host());
+      return free ? std::string("free") : free.error().text();
+    };
+    EXPECT_EQ(text(Publish(kTcp, "0.0.0.0", 8090, Network::kNode, 80, 3)), "free");
+    EXPECT_EQ(text(Publish(kTcp, "::", 8081, Network::kNode6, 80)), "free");
+    EXPECT_THAT(
+        text(Publish(kTcp, "0.0.0.0", 8080, Network::kNode, 80, 3)),
+        testing::HasSubstr("publish 0.0.0.0 port 8081/tcp: the port is in use by \"uplink_kernel_t\" (process "));
+    EXPECT_THAT(text(Publish(kUdp, "0.0.0.0", 5001, Network::kNode, 80)),
+                testing::HasSubstr("port 5001/udp: the port is in use by "));
+    EXPECT_EQ(text(Publish(kTcp, "198.51.100.1", 80, Network::kNode, 80)),
+              "publish 198.51.100.1 port 80/tcp: no interface there has the address 198.51.100.1");
+    // The helper itself says it, too, and leaves nothing.
+    const auto started = StartUplink(network.spec, {Publish(kTcp, "0.0.0.0", 8081, Network::kNode, 80)}, network.node(),
+                                     network.host(), "/proc/self/exe");
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().text(),
+              "uplink r1: publish 0.0.0.0:8081:80/tcp: listen on 0.0.0.0 port 8081/tcp: address already in use");
+    EXPECT_TRUE(FindUplinks(network.spec.lab).empty());
+    network.Start();
+  });
+}
+
+}  // namespace
+}  // namespace runner::test

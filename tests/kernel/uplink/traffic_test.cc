@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include "tests/kernel/uplink/network.h"
+
+namespace runner::test {
+namespace {
+
+constexpr std::size_t kMegabytes10 = 10 << 20;
+
+void ExchangeTcp(Network& network, const char* server_address) {
+  const Fd listener = TcpListener(network.world(), server_address, 7000);
+  const Fd client = TcpConnect(network.node(), server_address, 7000);
+  ASSERT_TRUE(client.is_open());
+  const Accepted server = Accept(listener);
+  ASSERT_TRUE(server.socket.is_open());
+  const std::string content = RandomContent(kMegabytes10);
+  EXPECT_TRUE(Pump(client, server.socket, content) == content) << "to the world";
+  EXPECT_TRUE(Pump(server.socket, client, content) == content) << "to the node";
+}
+
+TEST(UplinkTraffic, TcpOfBothFamiliesBothWays) {
+  InSandbox([] {
+    Network network;
+    network.Start();
+    ExchangeTcp(network, Network::kWorld);
+    ExchangeTcp(network, Network::kWorld6);
+  });
+}
+
+TEST(UplinkTraffic, OtherMtus) {
+  for (const std::uint32_t mtu : {1280U, 9000U, 65520U}) {
+    InSandbox([mtu] {
+      Network network(mtu);
+      network.Start();
+      EXPECT_EQ(Ip("-n lab.r1 link show tap0")[0]["mtu"], mtu);
+      ExchangeTcp(network, Network::kWorld);
+      ExchangeTcp(network, Network::kWorld6);
+    });
+  }
+}
+
+TEST(UplinkTraffic, UdpOfBothFamilies) {
+  InSandbox([] {
+    Network network;
+    network.Start();
+    for (const char* address : {Network::kWorld, Network::kWorld6}) {
+      const bool ipv6 = address == Network::kWorld6;
+      const Fd server = UdpSocket(network.world(), address, 7001);
+      const Fd client = UdpSocket(network.node(), ipv6 ? "::" : "0.0.0.0", 0);
+      for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1400}}) {
+        const std::string content = RandomContent(size);
+        SendTo(client, address, 7001, content);
+        const Datagram asked = Receive(server);
+        ASSERT_TRUE(asked.arrived) << address << " " << size;
+        EXPECT_EQ(asked.payload, content);
+        EXPECT_EQ(asked.from.address.text(), ipv6 ? Network::kHost6 : Network::kHost);
+        SendTo(server, asked.from.address.text(), asked.from.port, content + "!");
+        const Datagram answered = Receive(client);
+        ASSERT_TRUE(answered.arrived) << address << " " << size;
+        EXPECT_EQ(answered.payload, content + "!");
+        EXPECT_EQ(answered.from.address.text(), address);
+      }
+      // Larger than the tap's MTU: in one frame, or in fragments.
+      SendTo(client, address, 7001, "more");
+      const Datagram asked = Receive(server);
+      const std::string large = RandomContent(8000);
+      SendTo(server, asked.from.address.text(), asked.from.port, large);
+      EXPECT_TRUE(Receive(client).payload == large) << address;
+    }
+  });
+}
+
+TEST(UplinkTraffic, NoRouterAdvertisementGivesASecondAddress) {
+  InSandbox([] {
+    Network network;
+    network.Start();
+    // The kernel asks for routers when the interface gets its carrier; an answer would be there before this ping's.
+    Shell("ip netns exec lab.r1 ping -c 2 -W 5 fd00::2");
+    const Json addresses = Ip("-6 -n lab.r1 addr show tap0")[0]["addr_info"];
+    EXPECT_EQ(addresses.size(), 2U) << addresses.dump();
+  });
+}
+
+TEST(UplinkTraffic, GatewayAndWorldAnswerPing) {
+  InSandbox([] {
+    Network network;
+    network.Start();
+    Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
+    Shell("ip netns exec lab.r1 ping -c 1 -W 5 fd00::2");
+    Shell("ip netns exec lab.r1 ping -c 1 -W 5 192.0.2.2");
+  });
+}
+
+TEST(UplinkTraffic, RoutedNodeNeedsNeitherNatNorProxyArp) {
+  InSandbox([] {
+    Network network;
+    Shell(
+        "ip netns add inner; ip -n inner link set lo up;"
+        "ip -n lab.r1 link add in0 type veth peer name eth0 netns inner;"
+        "ip -n lab.r1 addr add 10.7.0.1/24 dev in0; ip -n lab.r1 addr add fd07::1/64 dev in0 nodad;"
+        "ip -n lab.r1 link set in0 up; ip -n inner addr add 10.7.0.2/24 dev eth0;"
+        "ip -n inner addr add fd07::2/64 dev eth0 nodad; ip -n inner link set eth0 up;"
+        "ip -n inner route add default via 10.7.0.1; ip -n inner -6 route add default via fd07::1;"
+        "ip netns exec lab.r1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+    const std::vector<ForwardSpec> published = {Publish(ForwardSpec::Protocol::kTcp, "0.0.0.0", 8080, "10.7.0.2", 80),
+                                                Publish(ForwardSpec::Protocol::kTcp, "::", 8080, "fd07::2", 80),
+                                                Publish(ForwardSpec::Protocol::kUdp, "0.0.0.0", 8080, "10.7.0.2", 80)};
+    network.Start(published);
+    auto inner = OpenFile("/run/netns/inner", 0);
+    ASSERT_TRUE(inner);
+    for (const char* address : {Network::kWorld, Network::kWorld6}) {
+      const Fd listener = TcpListener(network.world(), address, 7000);
+      const Fd client = TcpConnect(inner->get(), address, 7000);
+      ASSERT_TRUE(client.is_open()) << address;
+      const Accepted server = Accept(listener);
+      const std::string content = RandomContent(1 << 20);
+      EXPECT_TRUE(Pump(server.socket, client, content) == content);
+      EXPECT_TRUE(Pump(client, server.socket, content) == content);
+    }
+    EXPECT_NE(
+        Shell("ip netns exec inner nstat -asz IpFragCreates IpReasmReqds").find("IpReasmReqds                    0"),
+        std::string::npos);
+    for (const bool ipv6 : {false, true}) {
+      const Fd web = TcpListener(inner->get(), ipv6 ? "fd07::2" : "10.7.0.2", 80);
+      const Fd client = TcpConnect(network.world(), ipv6 ? Network::kHost6 : Network::kHost, 8080,
+                                   ipv6 ? Network::kWorld62 : Network::kWorld2);
+      ASSERT_TRUE(client.is_open());
+      EXPECT_EQ(Accept(web).peer, ipv6 ? Network::kWorld62 : Network::kWorld2);
+    }
+  });
+}
+
+TEST(UplinkTraffic, OutboundAddressIsUsed) {
+  for (const char* outbound : {"192.0.2.9", "w1"}) {
+    InSandbox([outbound] {
+      Network network;
+      Shell(
+          "ip -n host link add w1 type veth peer name h1 netns world; ip -n host addr add 192.0.2.9/32 dev w1;"
+          "ip -n host addr del 192.0.2.9/24 dev w0; ip -n host link set w1 up; ip -n world link set h1 up");
+      network.spec.outbound = {outbound};
+      network.Start();
+      const Fd listener = TcpListener(network.world(), Network::kWorld, 7000);
+      const Fd client = TcpConnect(network.node(), Network::kWorld, 7000);
+      EXPECT_EQ(Accept(listener).peer, "192.0.2.9");
+      const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
+      SendTo(UdpSocket(network.node(), "0.0.0.0", 0), Network::kWorld, 7001, "x");
+      EXPECT_EQ(Receive(server).from.address.text(), "192.0.2.9");
+    });
+  }
+}
+
+}  // namespace
+}  // namespace runner::test

@@ -1,0 +1,135 @@
+#include "uplink/packet.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/uplink/frame.h"
+#include "uplink/frame_filter.h"
+#include "uplink/offload.h"
+
+namespace runner {
+namespace {
+
+const MacAddress kA({2, 0, 0, 0, 0, 1});
+const MacAddress kB({2, 0, 0, 0, 0, 2});
+
+std::uint16_t TransportSum(const Packet& packet) {
+  return Checksum(SumWords(packet.l4_bytes(), PseudoHeaderSum(packet.source, packet.destination, packet.protocol,
+                                                              packet.l4_bytes().size())));
+}
+
+TEST(Checksum, IsThatOfTheRfcExample) {
+  // RFC 1071, 3: the words sum to 2ddf0, folded ddf2.
+  const std::vector<std::uint8_t> bytes = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
+  EXPECT_EQ(Checksum(SumWords(bytes)), static_cast<std::uint16_t>(~0xddf2));
+  const std::vector<std::uint8_t> odd = {0x00, 0x01, 0xf2};
+  EXPECT_EQ(Checksum(SumWords(odd)), static_cast<std::uint16_t>(~0xf201));
+}
+
+TEST(Checksum, AgreesWithTheSlowSumForEveryLength) {
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t random = 1;
+  for (int length = 0; length < 100; ++length) {
+    std::uint32_t slow = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) slow += i % 2 == 0 ? bytes[i] << 8 : bytes[i];
+    EXPECT_EQ(Checksum(SumWords(bytes)), Checksum(slow)) << length;
+    random = random * 1664525 + 1013904223;
+    bytes.push_back(static_cast<std::uint8_t>(random >> 24));
+  }
+}
+
+TEST(BuildUdp, ParsesBackAndChecks) {
+  for (const auto& [from, to] : {std::pair("192.0.2.1", "10.0.2.100"), std::pair("2001:db8::1", "fd00::100")}) {
+    const UdpEndpoint source{*IpAddress::Parse(from), 1234};
+    const UdpEndpoint destination{*IpAddress::Parse(to), 53};
+    const std::vector<std::uint8_t> payload = {'h', 'e', 'l', 'l', 'o'};
+    auto frames = BuildUdp(kA, kB, source, destination, payload, 1500);
+    ASSERT_EQ(frames.size(), 1U);
+    Packet packet;
+    ASSERT_EQ(ParseFrame(frames[0], packet), Verdict::kPass);
+    EXPECT_EQ(packet.source, source.address);
+    EXPECT_EQ(packet.source_port, 1234);
+    EXPECT_EQ(packet.destination, destination.address);
+    EXPECT_EQ(packet.destination_port, 53);
+    EXPECT_TRUE(std::equal(payload.begin(), payload.end(), packet.udp_payload().begin(), packet.udp_payload().end()));
+    EXPECT_EQ(TransportSum(packet), 0);
+    if (!packet.source.is_ipv6()) {
+      EXPECT_EQ(Checksum(SumWords(packet.frame.subspan(kEthernetHeader, 20))), 0);
+    }
+    EXPECT_TRUE(std::equal(kB.bytes(), kB.bytes() + 6, frames[0].begin()));
+  }
+}
+
+TEST(FragmentIpv6, PartsFitAndMakeTheWhole) {
+  const std::string payload(5000, 'z');
+  const auto whole = test::Udp("fd00::2", 1, "fd00::100", 2, payload);
+  const auto parts = FragmentIpv6(whole, 1500);
+  ASSERT_EQ(parts.size(), 4U);
+  std::vector<std::uint8_t> joined;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto& part = parts[i];
+    EXPECT_LE(part.size(), 1514U);
+    EXPECT_EQ(Get16(&part[kEthernetHeader + 4]), part.size() - kEthernetHeader - 40);
+    EXPECT_EQ(part[kEthernetHeader + 6], kProtoFragment6);
+    const std::uint8_t* header = &part[kEthernetHeader + 40];
+    EXPECT_EQ(header[0], kProtoUdp);
+    EXPECT_EQ(Get16(header + 2) & ~7U, joined.size());
+    EXPECT_EQ(Get16(header + 2) & 1U, i + 1 < parts.size() ? 1U : 0U);
+    joined.insert(joined.end(), header + 8, part.data() + part.size());
+  }
+  EXPECT_TRUE(std::equal(joined.begin(), joined.end(), whole.begin() + kEthernetHeader + 40, whole.end()));
+  EXPECT_EQ(FragmentIpv6(whole, 9000).size(), 1U);
+}
+
+TEST(Offload, CompletesWhatTheKernelLeft) {
+  for (const auto& [from, to] : {std::pair("10.0.2.100", "192.0.2.1"), std::pair("fd00::100", "2001:db8::1")}) {
+    const auto right = test::Tcp(from, 1, to, 2, 0x18, 0, std::string(3001, 'q'));
+    auto frame = right;
+    const std::size_t l4 = frame.size() - 20 - 3001;
+    const auto source = *IpAddress::Parse(from);
+    const auto destination = *IpAddress::Parse(to);
+    const std::uint32_t pseudo = PseudoHeaderSum(source, destination, kProtoTcp, frame.size() - l4);
+    Put16(&frame[l4 + 16], static_cast<std::uint16_t>(~Checksum(pseudo)));
+    VnetHeader header;
+    header.flags = VnetHeader::kNeedsChecksum;
+    header.checksum_start = static_cast<std::uint16_t>(l4);
+    header.checksum_offset = 16;
+    EXPECT_TRUE(CompleteChecksum(header, frame));
+    EXPECT_EQ(frame, right);
+    header.checksum_start = static_cast<std::uint16_t>(frame.size() - 17);
+    EXPECT_FALSE(CompleteChecksum(header, frame));
+    header.checksum_start = 0xffff;
+    header.checksum_offset = 0xffff;
+    EXPECT_FALSE(CompleteChecksum(header, frame));
+  }
+}
+
+TEST(Offload, MarksOnlyLongTcpForSegmentation) {
+  auto small = test::Tcp("192.0.2.1", 1, "10.0.2.100", 2, 0x18, 0, std::string(1460, 'q'));
+  const auto before = small;
+  EXPECT_EQ(PrepareOffload(small, 1500).segments, 0);
+  EXPECT_EQ(small, before);
+  auto datagram = test::Udp("192.0.2.1", 1, "10.0.2.100", 2, std::string(3000, 'q'));
+  EXPECT_EQ(PrepareOffload(datagram, 1500).segments, 0);
+
+  auto large = test::Tcp("192.0.2.1", 1, "10.0.2.100", 2, 0x18, 0, std::string(30000, 'q'));
+  const auto right = large;
+  const VnetHeader header = PrepareOffload(large, 1500);
+  EXPECT_EQ(header.flags, VnetHeader::kNeedsChecksum);
+  EXPECT_EQ(header.segments, VnetHeader::kSegmentsTcp4);
+  EXPECT_EQ(header.segment_size, 1460);
+  EXPECT_EQ(header.headers, 54);
+  EXPECT_EQ(header.checksum_start, 34);
+  // Marked, then completed, it is what it was.
+  EXPECT_NE(large, right);
+  EXPECT_TRUE(CompleteChecksum(header, large));
+  EXPECT_EQ(large, right);
+
+  auto large6 = test::Tcp("2001:db8::1", 1, "fd00::100", 2, 0x18, 0, std::string(30000, 'q'));
+  const VnetHeader header6 = PrepareOffload(large6, 1280);
+  EXPECT_EQ(header6.segments, VnetHeader::kSegmentsTcp6);
+  EXPECT_EQ(header6.segment_size, 1220);
+  EXPECT_EQ(header6.headers, 74);
+}
+
+}  // namespace
+}  // namespace runner
