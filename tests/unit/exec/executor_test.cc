@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "plan/graph.h"
-#include "support/fake_backend.h"
+#include "tests/support/fake_backend.h"
 
 namespace runner {
 namespace {
