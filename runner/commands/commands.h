@@ -1,0 +1,88 @@
+// The commands of the command line, one file each. LAB is a topology file or a lab that is up (lab.h).
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "commands/context.h"
+#include "commands/ending.h"
+
+namespace runner {
+
+struct UpOptions {
+  std::string lab;
+  bool keep = false;  // what a failed run did stays
+};
+/// Makes the system match the file.
+Ending Up(const Context& context, const UpOptions& options);
+
+struct DownOptions {
+  std::string lab;
+  bool all = false;  // every lab instead
+};
+/// Removes all that a lab has made, from the record alone.
+Ending Down(const Context& context, const DownOptions& options);
+
+struct PlanOptions {
+  std::string lab;
+  bool exit_code = false;  // 5 when there are differences
+};
+/// Says what `up` would do, and why.
+Ending ShowPlan(const Context& context, const PlanOptions& options);
+
+struct StatusOptions {
+  std::string lab;  // empty: every lab
+  bool heal = false;
+};
+/// Says where the system is not as recorded; `heal` puts it back.
+Ending ShowStatus(const Context& context, const StatusOptions& options);
+
+/// The labs that are up.
+Ending List(const Context& context);
+
+/// What there is now: interfaces, routes, links, uplinks, from the kernel.
+Ending Inspect(const Context& context, const std::string& lab);
+
+struct ExecOptions {
+  std::string lab;
+  std::string node;  // "host" stays outside
+  bool all = false;  // every node instead
+  std::vector<std::string> command;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::string working_dir;
+  std::string user;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+/// Runs a command in a node; its exit status is the command's.
+Ending Exec(const Context& context, const ExecOptions& options);
+
+/// An interactive shell in a node.
+Ending Shell(const Context& context, const std::string& lab, const std::string& node);
+
+/// The processes in a lab's nodes; of one node, if `node` is not empty.
+Ending ListProcesses(const Context& context, const std::string& lab, const std::string& node);
+
+/// The lab and node that a process is in; without a pid, the caller's.
+Ending Identify(const Context& context, std::optional<int> pid);
+
+struct ValidateOptions {
+  enum class Print { kNothing, kYaml, kJson };
+  std::string lab;
+  Print print = Print::kNothing;
+};
+/// Parses and checks only.
+Ending Validate(const Context& context, const ValidateOptions& options);
+
+/// The JSON Schema of the language.
+Ending PrintSchema(const Context& context);
+
+struct GraphOptions {
+  std::string lab;
+  std::string format;
+};
+/// The lab as a drawing.
+Ending DrawGraph(const Context& context, const GraphOptions& options);
+
+}  // namespace runner

@@ -1,0 +1,70 @@
+// What a lab is now, as the kernel tells it.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/context.h"
+#include "kernel/address.h"
+#include "kernel/link.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
+#include "plan/plan.h"
+#include "uplink/supervisor.h"
+
+namespace runner {
+
+struct PlaceView {
+  enum class Kind { kNode, kSwitch, kHost };
+  std::string node;
+  std::string ns_name;  // empty for the host
+  Kind kind = Kind::kNode;
+  bool is_gone = false;  // recorded, and not there any more
+  std::vector<LinkInfo> links = {};
+  std::vector<AddressInfo> addresses = {};
+  std::vector<RouteInfo> routes = {};
+  std::vector<RuleInfo> rules = {};
+  std::size_t processes = 0;
+};
+
+struct CableView {
+  std::string id;
+  std::string a;  // NODE:IFNAME
+  std::string b;
+};
+
+struct UplinkView {
+  std::string node;
+  bool is_nat = false;
+  std::string interface;
+  std::optional<IpPrefix> cidr;
+  UplinkState state;
+};
+
+struct PortView {
+  std::string text;  // "0.0.0.0:8080:10.0.2.100:80/tcp"
+  std::string node;  // whose uplink it comes through
+};
+
+struct LabView {
+  std::string lab;
+  std::string file;
+  std::string since;
+  std::vector<PlaceView> places = {};
+  std::vector<CableView> cables = {};
+  std::vector<UplinkView> uplinks = {};
+  std::vector<PortView> ports = {};
+};
+
+Json LabViewJson(const LabView& view);
+std::string LabViewText(const LabView& view);
+
+// In the words of ip(8).
+std::string RouteText(const RouteInfo& route, const std::vector<LinkInfo>& links);
+std::string RuleText(const RuleInfo& rule);
+/// The name of an interface by its index, else "if7".
+std::string LinkName(const std::vector<LinkInfo>& links, int index);
+
+const char* LifeName(UplinkState::Life life);
+
+}  // namespace runner

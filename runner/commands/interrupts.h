@@ -1,0 +1,26 @@
+// SIGINT and SIGTERM as a question that is asked between two actions.
+#pragma once
+#include <csignal>
+
+namespace runner {
+
+/// While it lives, the first of these signals only sets a flag, so that what was done can be undone; SIGPIPE is no
+/// reason to stop half-way either. One at a time.
+class Interrupts {
+ public:
+  Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+  ~Interrupts();
+
+  static bool asked();
+  /// Set to non-zero by the handlers.
+  static const volatile int* flag();
+
+ private:
+  struct sigaction before_interrupt_ = {};
+  struct sigaction before_terminate_ = {};
+  struct sigaction before_pipe_ = {};
+};
+
+}  // namespace runner

@@ -1,0 +1,34 @@
+#include "commands/place.h"
+
+#include "base/text.h"
+#include "commands/lab.h"
+
+namespace runner {
+
+Result<LabPlaces, Errors> FindPlaces(const Context& context, const std::string& word) {
+  LabPlaces found;
+  found.lab = TRY(FindLabThatIsUp(context, word));
+  const auto journal = Journal::Open(context.state.JournalPath(found.lab)).Wrap("lab " + Quote(found.lab));
+  if (!journal.ok()) return Errors{journal.error()};
+  found.header = journal->header();
+  found.places = PlacesOf(journal->record());
+  return found;
+}
+
+std::string NamespacePath(const Context& context, const RecordedPlace& place) {
+  return context.namespace_directory + "/" + place.ns_name;
+}
+
+Result<Entrance> OpenEntrance(const Context& context, const LabPlaces& lab, const std::string& node) {
+  Entrance entrance;
+  if (node == "host") return entrance;
+  const RecordedPlace place = TRY(FindPlace(lab.places, lab.lab, node));
+  entrance.place = TRY(Namespace::OpenPath(NamespacePath(context, place)).Wrap("node " + Quote(node)));
+  entrance.spec.ns_fd = entrance.place->fd();
+  entrance.spec.name = place.ns_name;
+  entrance.spec.files = context.files_base + "/" + place.ns_name;
+  entrance.spec.host_name = place.node;
+  return entrance;
+}
+
+}  // namespace runner

@@ -1,0 +1,76 @@
+#include "commands/record.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace runner {
+namespace {
+
+/// What a reboot takes along; files under /etc stay, and their folder.
+bool IsLostByReboot(const RecordEntry& entry) {
+  return entry.resource.id.kind != Kind::kFile && entry.resource.id.kind != Kind::kFolder;
+}
+
+Result<Journal> AfterReboot(Journal journal, Access access) {
+  if (access == Access::kWrite) {
+    for (const RecordEntry& entry : journal.record()) {
+      if (IsLostByReboot(entry)) TRY(journal.Gone(entry.resource.id));
+    }
+    return journal;
+  }
+  Journal kept = Journal::InMemory();
+  TRY(kept.SetHeader(journal.header()));
+  for (const RecordEntry& entry : journal.record()) {
+    if (IsLostByReboot(entry)) continue;
+    TRY(kept.Begin(entry.resource, entry.former));
+    TRY(kept.Made(entry.resource.id, entry.resource.attributes));
+  }
+  return kept;
+}
+
+Error OtherHost(const std::string& lab) {
+  Error error =
+      Fail("use its record", "it was brought up from another network namespace: `host` means another one there");
+  error.where = "lab " + Quote(lab);
+  error.failure = Failure::kConflict;
+  return error;
+}
+
+}  // namespace
+
+Result<Journal> OpenRecord(const Context& context, const std::string& lab, Access access) {
+  Journal journal = TRY(Journal::Open(context.state.JournalPath(lab)).Wrap("lab " + Quote(lab)));
+  if (!journal.exists()) return journal;
+  if (!journal.damage().empty()) Say(context, "warning: lab " + Quote(lab) + ": " + journal.damage());
+  const LabHeader& header = journal.header();
+  if (header.boot_id != TRY(BootId())) {
+    if (access == Access::kLook) return journal;
+    return AfterReboot(std::move(journal), access);
+  }
+  if (header.host_namespace != TRY(HostNamespaceId())) return OtherHost(lab);
+  return journal;
+}
+
+std::vector<RecordedPlace> PlacesOf(const Record& record) {
+  std::vector<RecordedPlace> places;
+  for (const RecordEntry& entry : record) {
+    const auto* ns = std::get_if<NamespaceAttributes>(&entry.resource.attributes);
+    if (ns == nullptr) continue;
+    places.push_back(
+        {.node = ns->node, .ns_name = ns->name, .is_switch = ns->is_switch, .is_attached = !ns->attach.empty()});
+  }
+  std::ranges::stable_partition(places, [](const RecordedPlace& place) { return !place.is_switch; });
+  return places;
+}
+
+Result<RecordedPlace> FindPlace(const std::vector<RecordedPlace>& places, const std::string& lab,
+                                const std::string& node) {
+  const auto found = std::ranges::find(places, node, &RecordedPlace::node);
+  if (found != places.end()) return *found;
+  std::vector<std::string> names = {"host"};
+  for (const RecordedPlace& place : places) names.push_back(place.node);
+  return Fail("lab " + Quote(lab) + " has no node " + Quote(node) + DidYouMean(node, names));
+}
+
+}  // namespace runner

@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "commands/commands.h"
+#include "commands/lab.h"
+#include "commands/record.h"
+#include "commands/run.h"
+#include "commands/source.h"
+#include "commands/wish.h"
+
+namespace runner {
+namespace {
+
+struct LabStatus {
+  std::string lab;
+  LabHeader header;
+  std::size_t objects = 0;
+  std::vector<Drift> drift;
+  bool file_changed = false;
+};
+
+/// A file that is gone has not changed: `down` needs none.
+bool HasFileChanged(const LabHeader& header) {
+  if (header.file == "-" || header.file.empty()) return false;
+  const auto source = ReadSource(header.file);
+  return source.ok() && source->digest != header.digest;
+}
+
+Result<LabStatus> Look(const Context& context, const std::string& lab) {
+  const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
+  const Record record = journal.record();
+  const auto backend = TRY(OpenLinuxBackend(context.backend_options(lab)));
+  const Observation observed = TRY(backend->Observe(Graph(), record));
+  return LabStatus{.lab = lab,
+                   .header = journal.header(),
+                   .objects = record.size(),
+                   .drift = FindDrift(record, observed),
+                   .file_changed = HasFileChanged(journal.header())};
+}
+
+/// What is recorded is what is wished for, on this boot: no file is read.
+Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
+  const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
+  std::vector<Resource> resources;
+  for (RecordEntry& entry : journal.record()) resources.push_back(std::move(entry.resource));
+  Wish wish{.graph = TRY(Graph::Make(std::move(resources))), .header = journal.header()};
+  wish.header.boot_id = TRY(BootId());
+  wish.header.host_namespace = TRY(HostNamespaceId());
+  return wish;
+}
+
+Errors Heal(const Context& context, const std::string& lab) {
+  auto lock = LabLock::Take(context.state, lab, context.lock_timeout);
+  if (!lock.ok()) return {std::move(lock).error()};
+  auto wish = RecordedWish(context, lab);
+  if (!wish.ok()) return {std::move(wish).error()};
+  auto journal = OpenRecord(context, lab, Access::kWrite);
+  if (!journal.ok()) return {std::move(journal).error()};
+  ChangingRun run(context);
+  auto backend = run.OpenBackend(lab);
+  if (!backend.ok()) return {std::move(backend).error()};
+  const Outcome outcome =
+      Converge(wish->graph, Purpose::kUp, **backend, *journal, wish->header, AfterFailure::kRollBack, run.hooks());
+  run.EndProgress();
+  if (outcome.report.ok() && outcome.changed) {
+    Say(context, fmt::format("{} is healed: {} ({})", lab, run.tally(), Seconds(run.elapsed())));
+  }
+  return ErrorsOf(outcome);
+}
+
+std::string DriftLine(const Drift& drift) {
+  if (drift.gone) return "-   " + drift.id.text() + "  is gone";
+  std::string differences;
+  for (const Difference& difference : drift.differences) {
+    differences += (differences.empty() ? "" : ", ") + difference.text();
+  }
+  return "~   " + drift.id.text() + "  " + differences;
+}
+
+Json ToJson(const LabStatus& status) {
+  Json drift = Json::array();
+  for (const Drift& one : status.drift) {
+    Json differences = Json::array();
+    for (const Difference& difference : one.differences) {
+      differences.push_back(
+          {{"field", difference.field}, {"recorded", difference.before}, {"found", difference.after}});
+    }
+    drift.push_back({{"id", one.id.text()}, {"gone", one.gone}, {"differences", std::move(differences)}});
+  }
+  return {{"lab", status.lab},         {"file", status.header.file},          {"since", status.header.since},
+          {"objects", status.objects}, {"as_recorded", status.drift.empty()}, {"file_changed", status.file_changed},
+          {"drift", std::move(drift)}};
+}
+
+void PrintText(const Context& context, const LabStatus& status) {
+  *context.out << status.lab << ": "
+               << (status.drift.empty() ? "as recorded (" + Counted(status.objects, "object") + ")"
+                                        : Counted(status.drift.size(), "difference"))
+               << "\n";
+  for (const Drift& drift : status.drift) *context.out << DriftLine(drift) << "\n";
+  if (status.file_changed) {
+    Say(context, fmt::format("note: {} has changed since {} came up; `toporun plan {}` shows what `up` would do",
+                             Quote(status.header.file), status.lab, status.lab));
+  }
+}
+
+Result<std::vector<std::string>, Errors> LabsMeant(const Context& context, const std::string& word) {
+  if (word.empty()) return context.state.Labs();
+  std::string lab = TRY(FindLabThatIsUp(context, word));
+  return std::vector<std::string>{std::move(lab)};
+}
+
+}  // namespace
+
+Ending ShowStatus(const Context& context, const StatusOptions& options) {
+  TRY(CheckPrivilege(context));
+  const std::vector<std::string> labs = TRY(LabsMeant(context, options.lab));
+  if (labs.empty()) Say(context, "no lab is up");
+  bool differs = false;
+  Json json = Json::array();
+  for (const std::string& lab : labs) {
+    if (options.heal) {
+      if (Errors errors = Heal(context, lab); !errors.empty()) return errors;
+    }
+    const LabStatus status = TRY(Look(context, lab));
+    differs = differs || !status.drift.empty();
+    if (context.json()) {
+      json.push_back(ToJson(status));
+    } else {
+      PrintText(context, status);
+    }
+  }
+  if (context.json()) PrintJson(context, {{"labs", std::move(json)}});
+  return differs ? kExitDiffers : kExitDone;
+}
+
+}  // namespace runner

@@ -1,0 +1,380 @@
+#include "main/command_line.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.h"
+#include "main/duration.h"
+#include "main/exec_words.h"
+#include "main/version.h"
+
+namespace runner {
+namespace {
+
+/// Commands of the contract that are still to come.
+constexpr std::array<std::string_view, 10> kNotBuilt = {"watch", "ps",      "logs",   "restart", "check",
+                                                        "test",  "capture", "impair", "doctor",  "completion"};
+
+Error Usage(std::string where, std::string why) {
+  Error error = Fail(std::move(why));
+  error.where = std::move(where);
+  error.failure = Failure::kUsage;
+  return error;
+}
+
+bool IsLabName(std::string_view name) {
+  constexpr std::string_view kFirst = "abcdefghijklmnopqrstuvwxyz0123456789";
+  constexpr std::size_t kLongest = 31;
+  const auto is_allowed = [kFirst](char c) { return kFirst.find(c) != std::string_view::npos || c == '_' || c == '-'; };
+  return !name.empty() && name.size() <= kLongest && kFirst.find(name[0]) != std::string_view::npos &&
+         std::ranges::all_of(name, is_allowed);
+}
+
+Error NotBuilt(const std::string& what) { return Fail(what + " is not built yet"); }
+
+/// What the options of the commands are parsed into.
+struct Words {
+  GlobalOptions global;
+  std::string lab;
+  std::string node;
+  UpOptions up;
+  DownOptions down;
+  PlanOptions plan;
+  bool script = false;
+  StatusOptions status;
+  ExecOptions exec;
+  std::vector<std::string> environment;
+  std::string timeout;
+  int pid = 0;
+  std::string print;
+  std::string format = "svg";
+};
+
+class Parser {
+ public:
+  Parser() : app_("Runs network topologies that are described in a file.", "toporun") {
+    app_.allow_extras();
+    app_.set_help_flag("-h,--help", "this text");
+    AddGlobalOptions();
+    AddChangingCommands();
+    AddLookingCommands();
+    AddNodeCommands();
+    AddFileCommands();
+  }
+
+  Result<CommandLine> Parse(std::vector<std::string> words) {
+    Divided divided = DivideExec(std::move(words));
+    exec_command_ = std::move(divided.command);
+    std::ranges::reverse(divided.words);  // CLI11 takes them from the back
+    try {
+      app_.parse(std::move(divided.words));
+    } catch (const CLI::CallForHelp&) {
+      return Text(app_.help());
+    } catch (const CLI::CallForVersion&) {
+      return Text(VersionText());
+    } catch (const CLI::ParseError& wrong) {
+      return Usage(CommandName(), Sentence(wrong.what()));
+    }
+    TRY(CheckWords());
+    CommandLine line = TRY(Globals());
+    if (commands_.empty() || app_.get_subcommands().empty()) return Text(app_.help());
+    const CLI::App* chosen = app_.get_subcommands().front();
+    const auto found = std::ranges::find(commands_, chosen, &Command::app);
+    line.run = TRY(found->make());
+    line.prints_json = found->prints_json;
+    return line;
+  }
+
+ private:
+  using Run = std::function<Ending(const Context&)>;
+  struct Command {
+    const CLI::App* app;
+    std::function<Result<Run>()> make;
+    bool prints_json = true;
+  };
+
+  static CommandLine Text(std::string text) {
+    CommandLine line;
+    line.text = std::move(text);
+    return line;
+  }
+
+  // ---- What there is
+
+  void AddGlobalOptions() {
+    GlobalOptions& global = words_.global;
+    app_.add_flag("-v", global.verbose, "tell each change; -vv tells everything");
+    app_.add_flag("-q,--quiet", global.quiet, "errors only");
+    app_.add_flag("--json", global.json, "results and failures as one JSON document");
+    CLI::Option* root = app_.add_flag("--root", global.root, "work on this machine's namespaces, or fail");
+    app_.add_flag("--rootless", global.rootless, "work without privilege")->excludes(root);
+    app_.add_option("--state-dir", global.state_dir, "where the records of labs are")->type_name("DIR");
+    app_.add_option("--lock-timeout", global.lock_timeout, "wait so long while another command changes the lab")
+        ->type_name("TIME");
+    app_.add_option("--set", global.set, "a value for ${NAME} in the file")
+        ->type_name("NAME=VALUE")
+        ->expected(1)
+        ->take_all();
+    app_.add_option("--name", global.name, "another name for the lab than the file's")->type_name("NAME");
+    app_.set_version_flag("--version", std::string(), "versions of the program and its libraries");
+  }
+
+  CLI::App* Add(const std::string& name, const std::string& about, std::function<Result<Run>()> make) {
+    CLI::App* command = app_.add_subcommand(name, about);
+    command->fallthrough();
+    command->allow_extras();
+    command->set_help_flag("-h,--help", "this text");
+    command->footer(
+        "LAB is a topology file, or the name of a lab that is up. `toporun --help` tells the options that "
+        "all commands share.");
+    commands_.push_back({.app = command, .make = std::move(make)});
+    return command;
+  }
+  void AddLab(CLI::App* command, const std::string& about = "a topology file, or a lab that is up") {
+    command->add_option("LAB", words_.lab, about);
+  }
+  void AddNode(CLI::App* command, const std::string& about) { command->add_option("NODE", words_.node, about); }
+
+  void AddChangingCommands() {
+    CLI::App* up = Add("up", "make the system match the file", [this]() -> Result<Run> {
+      words_.up.lab = TRY(Lab());
+      return Run([options = words_.up](const Context& context) { return Up(context, options); });
+    });
+    AddLab(up);
+    up->add_flag("--keep", words_.up.keep, "do not undo what was done when something fails");
+
+    CLI::App* down = Add("down", "remove all that a lab has made", [this]() -> Result<Run> {
+      if (words_.down.all && !words_.lab.empty()) return Usage("down", "--all takes no LAB");
+      if (!words_.down.all) words_.down.lab = TRY(Lab());
+      return Run([options = words_.down](const Context& context) { return Down(context, options); });
+    });
+    AddLab(down);
+    down->add_flag("--all", words_.down.all, "every lab");
+  }
+
+  void AddLookingCommands() {
+    CLI::App* plan = Add("plan", "say what `up` would do, and why", [this]() -> Result<Run> {
+      words_.plan.lab = TRY(Lab());
+      if (words_.script) return NotBuilt("plan --script");
+      return Run([options = words_.plan](const Context& context) { return ShowPlan(context, options); });
+    });
+    AddLab(plan);
+    plan->add_flag("--exit-code", words_.plan.exit_code, "exit status 5 when there is something to do");
+    plan->add_flag("--script", words_.script)->group("");
+
+    CLI::App* status = Add("status", "say what is not as it was made", [this]() -> Result<Run> {
+      words_.status.lab = words_.lab;
+      return Run([options = words_.status](const Context& context) { return ShowStatus(context, options); });
+    });
+    AddLab(status, "a topology file, or a lab that is up; all labs without it");
+    status->add_flag("--heal", words_.status.heal, "put back what is not as it was made");
+
+    Add("list", "the labs that are up", [] { return Run(List); });
+
+    CLI::App* inspect =
+        Add("inspect", "nodes, addresses, routes, links and uplinks as they are now", [this]() -> Result<Run> {
+          return Run([lab = TRY(Lab())](const Context& context) { return Inspect(context, lab); });
+        });
+    AddLab(inspect);
+  }
+
+  void AddNodeCommands() {
+    CLI::App* exec = Add("exec", "run a command in a node: exec LAB NODE [options] -- COMMAND…",
+                         [this]() -> Result<Run> { return MakeExec(); });
+    commands_.back().prints_json = false;
+    AddLab(exec);
+    AddNode(exec, "a node, a switch, or `host`; not with --all");
+    exec->add_flag("--all", words_.exec.all, "in every node side by side");
+    exec->add_option("-e,--env", words_.environment, "set a variable of its environment")
+        ->type_name("NAME=VALUE")
+        ->expected(1)
+        ->take_all();
+    exec->add_option("-w,--workdir", words_.exec.working_dir, "start in this folder")->type_name("DIR");
+    exec->add_option("-u,--user", words_.exec.user, "run as this user")->type_name("USER");
+    exec->add_option("--timeout", words_.timeout, "end it after this time, exit status 124")->type_name("TIME");
+
+    CLI::App* shell = Add("shell", "an interactive shell in a node", [this]() -> Result<Run> {
+      return Run([lab = TRY(Lab()), node = TRY(Node())](const Context& context) { return Shell(context, lab, node); });
+    });
+    commands_.back().prints_json = false;
+    AddLab(shell);
+    AddNode(shell, "a node, a switch, or `host`");
+
+    CLI::App* pids = Add("pids", "the processes in a lab's nodes", [this]() -> Result<Run> {
+      return Run(
+          [lab = TRY(Lab()), node = words_.node](const Context& context) { return ListProcesses(context, lab, node); });
+    });
+    AddLab(pids);
+    AddNode(pids, "only of this node");
+
+    CLI::App* identify = Add("identify", "the lab and node that a process is in", [this]() -> Result<Run> {
+      const auto pid = words_.pid == 0 ? std::nullopt : std::optional(words_.pid);
+      return Run([pid](const Context& context) { return Identify(context, pid); });
+    });
+    identify->add_option("PID", words_.pid, "the process; without it, this one")->check(CLI::PositiveNumber);
+  }
+
+  void AddFileCommands() {
+    CLI::App* validate = Add("validate", "check a file and do nothing", [this]() -> Result<Run> {
+      ValidateOptions options{.lab = TRY(Lab())};
+      if (words_.print == "json") {
+        options.print = ValidateOptions::Print::kJson;
+      } else if (words_.print == "yaml") {
+        options.print = ValidateOptions::Print::kYaml;
+      } else if (!words_.print.empty()) {
+        return Usage("validate", "--print is yaml or json, not " + Quote(words_.print));
+      }
+      return Run([options](const Context& context) { return Validate(context, options); });
+    });
+    AddLab(validate);
+    validate->add_flag("--print{yaml}", words_.print, "print the topology with everything filled in; --print=json");
+
+    Add("schema", "the JSON Schema of the language", [] { return Run(PrintSchema); });
+
+    CLI::App* graph = Add("graph", "draw a lab", [this]() -> Result<Run> {
+      const std::vector<std::string> known = {"svg", "dot", "mermaid", "html", "ascii"};
+      if (std::ranges::find(known, words_.format) == known.end()) {
+        return Usage("graph", "there is no format " + Quote(words_.format) + DidYouMean(words_.format, known));
+      }
+      GraphOptions options{.lab = TRY(Lab()), .format = words_.format};
+      return Run([options](const Context& context) { return DrawGraph(context, options); });
+    });
+    commands_.back().prints_json = false;
+    AddLab(graph);
+    graph->add_option("--format", words_.format, "dot")->type_name("FORMAT");
+  }
+
+  // ---- What was asked for
+
+  std::string CommandName() const {
+    const auto chosen = app_.get_subcommands();
+    return chosen.empty() ? "toporun" : chosen.front()->get_name();
+  }
+  Result<std::string> Lab() const {
+    if (words_.lab.empty()) return Usage(CommandName(), "LAB is missing: a topology file, or a lab that is up");
+    return words_.lab;
+  }
+  Result<std::string> Node() const {
+    if (words_.node.empty()) return Usage(CommandName(), "NODE is missing");
+    return words_.node;
+  }
+
+  Result<Run> MakeExec() {
+    ExecOptions options = words_.exec;
+    options.lab = TRY(Lab());
+    if (!options.all) options.node = TRY(Node());
+    if (options.all && !words_.node.empty()) return Usage("exec", "--all takes no NODE: put `--` before the command");
+    options.command = exec_command_;
+    if (options.command.empty()) return Usage("exec", "the command is missing: exec LAB NODE -- COMMAND…");
+    options.environment = TRY(Pairs("-e", words_.environment));
+    if (!words_.timeout.empty()) {
+      options.timeout = ParseDuration(words_.timeout);
+      if (!options.timeout) return Usage("exec", "--timeout is a time as 500ms or 5s, not " + Quote(words_.timeout));
+    }
+    return Run([options](const Context& context) { return Exec(context, options); });
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> Pairs(const std::string& option,
+                                                                 const std::vector<std::string>& texts) const {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const std::string& text : texts) {
+      const std::size_t equals = text.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        return Usage(CommandName(), option + " takes NAME=VALUE, not " + Quote(text));
+      }
+      pairs.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return pairs;
+  }
+
+  Result<CommandLine> Globals() const {
+    CommandLine line;
+    line.options = words_.global;
+    const auto timeout = ParseDuration(line.options.lock_timeout);
+    if (!timeout) {
+      return Usage(CommandName(), "--lock-timeout is a time as 500ms or 5s, not " + Quote(line.options.lock_timeout));
+    }
+    line.lock_timeout = *timeout;
+    if (!line.options.name.empty() && !IsLabName(line.options.name)) {
+      return Usage(CommandName(), "--name is a lab's name ([a-z0-9][a-z0-9_-]{0,30}), not " + Quote(line.options.name));
+    }
+    line.set = TRY(Pairs("--set", line.options.set));
+    return line;
+  }
+
+  // ---- What is wrong
+
+  /// The words that nobody took.
+  Status CheckWords() const {
+    const auto chosen = app_.get_subcommands();
+    if (chosen.empty()) {
+      for (const std::string& word : app_.remaining()) {
+        if (!word.starts_with("-")) return UnknownCommand(word);
+      }
+    }
+    if (chosen.size() > 1) {
+      return Usage(chosen.front()->get_name(), "unexpected argument " + Quote(chosen[1]->get_name()));
+    }
+    for (const std::string& word : app_.remaining(true)) {
+      if (word == "--") continue;
+      if (word.starts_with("-")) return UnknownOption(word);
+      return Usage(CommandName(), "unexpected argument " + Quote(word));
+    }
+    if (chosen.empty()) return Usage("toporun", "the command is missing; `toporun --help` lists them");
+    return {};
+  }
+
+  Error UnknownCommand(const std::string& word) const {
+    if (std::ranges::find(kNotBuilt, word) != kNotBuilt.end()) return NotBuilt("the command " + Quote(word));
+    std::vector<std::string> names;
+    for (const Command& command : commands_) names.push_back(command.app->get_name());
+    const std::string near = DidYouMean(word, names);
+    return Usage("toporun", "unknown command " + Quote(word) + (near.empty() ? "; `toporun --help` lists them" : near));
+  }
+
+  Error UnknownOption(const std::string& word) const {
+    const std::string name = word.substr(0, word.find('='));
+    std::vector<std::string> names;
+    std::vector<const CLI::App*> apps = {&app_};
+    for (const CLI::App* chosen : app_.get_subcommands()) apps.push_back(chosen);
+    for (const CLI::App* app : apps) {
+      for (const CLI::Option* option : app->get_options()) {
+        for (const std::string& known : option->get_lnames()) names.push_back("--" + known);
+      }
+    }
+    return Usage(CommandName(), "unknown option " + Quote(name) + DidYouMean(name, names));
+  }
+
+  /// The library's own sentence in our style.
+  static std::string Sentence(std::string text) {
+    while (!text.empty() && (text.back() == '.' || text.back() == '\n')) text.pop_back();
+    if (text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a')
+      text[0] = static_cast<char>(text[0] + 32);
+    return text;
+  }
+
+  CLI::App app_;
+  Words words_;
+  std::vector<Command> commands_;
+  std::vector<std::string> exec_command_;
+};
+
+}  // namespace
+
+Result<CommandLine> ParseCommandLine(const std::vector<std::string>& words) {
+  // The commands refer to the parser's words only until `make` has run.
+  return Parser().Parse(words);
+}
+
+bool AsksForJson(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word == "--") return false;
+    if (word == "--json") return true;
+  }
+  return false;
+}
+
+}  // namespace runner

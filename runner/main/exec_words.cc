@@ -1,0 +1,40 @@
+#include "main/exec_words.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace runner {
+namespace {
+
+/// Options that take the next word along.
+constexpr std::array<std::string_view, 11> kWithValue = {
+    "--state-dir", "--lock-timeout", "--set", "--name", "-e", "--env", "-w", "--workdir", "-u", "--user", "--timeout"};
+
+bool TakesNext(const std::string& word) { return std::ranges::find(kWithValue, word) != kWithValue.end(); }
+
+}  // namespace
+
+Divided DivideExec(std::vector<std::string> words) {
+  std::size_t names = 0;  // words that are no options: "exec", LAB, NODE
+  std::size_t wanted = 3;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const bool is_end = word == "--";
+    const bool is_name = !word.starts_with("-") || word == "-";
+    if (names == 0 && is_name && word != "exec") break;
+    if ((is_end && names > 0) || (is_name && names == wanted)) {
+      Divided divided;
+      divided.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + (is_end ? 1 : 0), words.end());
+      words.resize(i);
+      divided.words = std::move(words);
+      return divided;
+    }
+    if (is_name) ++names;
+    if (word == "--all") wanted = 2;
+    if (TakesNext(word)) ++i;
+  }
+  return {.words = std::move(words), .command = {}};
+}
+
+}  // namespace runner

@@ -1,0 +1,255 @@
+# ctest: timeout=300
+"""`up`, `down`, `plan`, `status`, `list`, `inspect` on a small lab."""
+
+import json
+import os
+import signal
+
+import support
+
+PAIR = """name: pair
+nodes:
+  a: {interfaces: {eth0: {addresses: [192.0.2.1/24]}}}
+  b: {interfaces: {eth0: {addresses: [192.0.2.2/24]}}}
+links: [{endpoints: ["a:eth0", "b:eth0"]}]
+"""
+
+
+class Lifecycle(support.SandboxCase):
+    def test_up_changes_down(self):
+        before = self.box.snapshot()
+        path = self.write("pair.yaml", PAIR)
+
+        up = self.toporun("up", path)
+        self.assertEqual("", up.stdout)
+        self.assertRegex(up.stderr, r"^pair is up: \d+ created \(\d+\.\d\d s\)\n$")
+        self.assertTrue(self.box.ping("192.0.2.2", namespace="pair.a"))
+
+        standing = self.box.snapshots()
+        again = self.toporun("up", path)
+        self.assertEqual("pair is up to date: nothing to do\n", again.stderr)
+        for name, state in standing.items():
+            # The lock's holder is another one each time.
+            text = state.difference(self.box.snapshot(name or None))
+            lines = [line for line in text.splitlines() if "/run/toporun/pair/lock" not in line]
+            self.assertEqual([], lines, name)
+
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(PAIR.replace("192.0.2.2/24", "192.0.2.3/24"))
+        changed = self.toporun("up", "pair")
+        self.assertRegex(changed.stderr, r"^pair is up: 1 created, 1 removed")
+        self.assertTrue(self.box.ping("192.0.2.3", namespace="pair.a"))
+
+        os.remove(path)
+        down = self.toporun("down", "pair")
+        self.assertRegex(down.stderr, r"^pair is down: \d+ objects removed")
+        self.assertSame(before, self.box.snapshot(), ignore=("mount",))
+        self.assertEqual('lab "pair" is not up: nothing to do\n', self.toporun("down", "pair").stderr)
+
+    def test_down_finds_the_lab_of_a_file(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        self.toporun("up", path, "--name", "copy")
+        self.assertEqual({"copy", "pair"}, self.labs())
+        self.toporun("down", path)
+        self.assertEqual({"copy"}, self.labs())
+        self.toporun("down", path)
+        self.assertEqual(set(), self.labs())
+
+    def labs(self):
+        return {lab["name"] for lab in json.loads(self.toporun("list", "--json").stdout)["labs"]}
+
+    def test_down_all(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        self.toporun("up", path, "--name", "copy")
+        self.toporun("down", "--all")
+        self.assertEqual(set(), self.labs())
+        self.assertEqual([], self.box.namespaces())
+        self.assertEqual("no lab is up: nothing to do\n", self.toporun("down", "--all").stderr)
+
+    def test_list(self):
+        self.assertEqual("no lab is up\n", self.toporun("list").stderr)
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        lines = [line.split() for line in self.toporun("list").stdout.splitlines()]
+        self.assertEqual([["NAME", "NODES", "STATE", "FILE"], ["pair", "2", "up", path]], lines)
+
+    def test_a_lab_from_standard_input_goes_by_its_name(self):
+        self.toporun("up", "-", input=PAIR)
+        refused = self.toporun("up", "pair", status=1)
+        self.assertIn("came from standard input", refused.stderr)
+        self.toporun("down", "pair")
+        self.assertEqual([], self.box.namespaces())
+
+    def test_up_by_name_uses_the_recorded_settings(self):
+        path = self.write("many.yaml", 'nodes: {"h[1-${N}]": }\n')
+        self.toporun("up", path, "--set", "N=2")
+        self.assertEqual("many is up to date: nothing to do\n", self.toporun("up", "many").stderr)
+        self.toporun("up", "many", "--set", "N=3")
+        self.assertEqual(["many.h1", "many.h2", "many.h3"], self.box.namespaces())
+
+    def test_a_wrong_file_touches_nothing(self):
+        before = self.box.snapshot()
+        path = self.write("pair.yaml", PAIR.replace("nodes:", "noddes:"))
+        wrong = self.toporun("up", path, status=3)
+        self.assertIn('did you mean "nodes"', wrong.stderr)
+        self.assertSame(before, self.box.snapshot())
+
+    def test_what_is_not_built_is_refused_at_its_place(self):
+        before = self.box.snapshot()
+        path = self.write("x.yaml", "nodes:\n  a: {interfaces: {d0: {type: dummy}}}\n")
+        self.toporun("validate", path)
+        refused = self.toporun("up", path, status=3)
+        self.assertRegex(refused.stderr, r"x.yaml:2:\d+: .*dummy.*\n.*d0.*\n +\^")
+        self.toporun("plan", path, status=3)
+        self.assertSame(before, self.box.snapshot())
+
+    def test_plan_tells_and_touches_nothing(self):
+        before = self.box.snapshot()
+        path = self.write("pair.yaml", PAIR)
+        plan = self.toporun("plan", path)
+        self.assertIn("+   node a", plan.stdout)
+        self.assertIn("+   link a:eth0--b:eth0", plan.stdout)
+        self.assertRegex(plan.stdout.splitlines()[-1], r"^pair: \d+ to create$")
+        self.toporun("plan", path, "--exit-code", status=5)
+        self.assertSame(before, self.box.snapshot())
+
+        self.toporun("up", path)
+        self.assertEqual("pair: nothing to do\n", self.toporun("plan", path, "--exit-code").stdout)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("defaults: {interfaces: {eth0: {mtu: 1400}}}\n")
+        standing = self.box.snapshot()
+        document = json.loads(self.toporun("plan", "pair", "--json").stdout)
+        self.assertSame(standing, self.box.snapshot())
+        self.assertEqual(("pair", True), (document["lab"], document["changes"]))
+        (action,) = document["actions"]
+        self.assertEqual("change", action["action"])
+        self.assertEqual({("1500", "1400")}, {(d["before"], d["after"]) for d in action["differences"]})
+
+    def test_status_names_what_drifted_and_heals_it(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        self.assertRegex(self.toporun("status", "pair").stdout, r"^pair: as recorded \(\d+ objects\)\n$")
+        self.box.run(["ip", "-n", "pair.a", "address", "del", "192.0.2.1/24", "dev", "eth0"], check=True)
+        self.box.run(["ip", "-n", "pair.b", "link", "set", "eth0", "mtu", "1400"], check=True)
+        drift = self.toporun("status", "pair", status=5)
+        self.assertIn("-   address a:eth0/192.0.2.1/24  is gone", drift.stdout)
+        self.assertIn("mtu 1500 → 1400", drift.stdout)
+        document = json.loads(self.toporun("status", "--json", status=5).stdout)["labs"][0]
+        self.assertFalse(document["as_recorded"])
+        self.assertEqual(2, len(document["drift"]))
+        os.remove(path)
+        healed = self.toporun("status", "pair", "--heal")
+        self.assertIn("pair is healed", healed.stderr)
+        self.toporun("status", "pair")
+
+    def test_status_notes_a_changed_file(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("# a word\n")
+        self.assertIn("has changed since pair came up", self.toporun("status", path).stderr)
+        self.assertTrue(json.loads(self.toporun("status", "--json").stdout)["labs"][0]["file_changed"])
+        unknown = self.toporun("status", "pear", status=1)
+        self.assertEqual('lab "pear" is not up (did you mean "pair"?)\n', unknown.stderr)
+
+    def test_inspect_tells_what_there_is_now(self):
+        self.toporun("up", self.write("pair.yaml", PAIR))
+        self.box.run(["ip", "-n", "pair.a", "address", "add", "198.51.100.7/32", "dev", "lo"], check=True)
+        document = json.loads(self.toporun("inspect", "pair", "--json").stdout)
+        nodes = {node["node"]: node for node in document["nodes"]}
+        self.assertEqual({"a", "b"}, set(nodes))
+        interfaces = {interface["name"]: interface for interface in nodes["a"]["interfaces"]}
+        self.assertIn({"address": "198.51.100.7/32"}, interfaces["lo"]["addresses"])
+        self.assertEqual(("up", 1500), (interfaces["eth0"]["state"], interfaces["eth0"]["mtu"]))
+        (truth,) = self.box.json(["ip", "-n", "pair.a", "-j", "link", "show", "eth0"])
+        self.assertEqual(truth["address"], interfaces["eth0"]["mac"])
+        self.assertEqual([{"id": "a:eth0--b:eth0", "a": "a:eth0", "b": "b:eth0"}], document["links"])
+        text = self.toporun("inspect", "pair").stdout
+        self.assertIn("node a  (namespace pair.a)", text)
+        self.assertIn("    192.0.2.1/24\n", text)
+        self.assertIn("  route 192.0.2.0/24 dev eth0 src 192.0.2.1\n", text)
+
+    def test_graph_of_a_lab_whose_file_is_gone(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        from_file = self.toporun("graph", "pair", "--format", "dot")
+        os.remove(path)
+        from_record = self.toporun("graph", "pair", "--format", "dot")
+        self.assertEqual(from_file.stdout, from_record.stdout)
+        self.assertIn("drawn from the record", from_record.stderr)
+
+    def test_a_foreign_object_in_the_way_is_named(self):
+        self.box.run(["ip", "netns", "add", "pair.b"], check=True)
+        before = self.box.snapshot()
+        path = self.write("pair.yaml", PAIR)
+        for command in ("up", "plan"):
+            refused = self.toporun(command, path, status=4)
+            self.assertRegex(refused.stderr, r'pair.yaml:4:3: node.*b.*')
+            self.assertSame(before, self.box.snapshot())
+
+    def test_a_lab_of_another_host_namespace_is_refused(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        self.box.run(["ip", "netns", "add", "elsewhere"], check=True)
+        for words in (("up", path), ("plan", path), ("status", "pair"), ("down", "pair")):
+            done = self.box.run(["nsenter", "--net=/run/netns/elsewhere", support.TOPORUN, *words])
+            self.assertEqual(4, done.returncode, done.stderr)
+            self.assertIn("another network namespace", done.stderr)
+        self.toporun("down", "pair")
+
+    def test_a_failed_command_of_the_lab_undoes_the_first_up(self):
+        before = self.box.snapshot()
+        path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec:\n      - [sh, -c, 'echo why >&2; exit 3']\n")
+        failed = self.toporun("up", path, status=1)
+        self.assertRegex(failed.stderr, r"x.yaml:5:\d+: ")
+        self.assertIn("what was done is undone", failed.stderr)
+        self.assertSame(before, self.box.snapshot(), ignore=("mount",))
+        kept = self.toporun("up", path, "--keep", status=1)
+        self.assertIn("toporun down x", kept.stderr)
+        self.assertEqual(["x.a"], self.box.namespaces())
+        self.toporun("down", "x")
+        self.assertEqual([], self.box.namespaces())
+
+    def test_an_interrupted_up_undoes_what_it_did(self):
+        before = self.box.snapshot()
+        path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sh, -c, 'echo started; exec sleep 60']]\n")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            running = self.box.start([support.TOPORUN, "up", path])
+            running.wait_for("started")
+            running.signal(number)
+            self.assertEqual(130, running.finish(20), running.output)
+            self.assertSame(before, self.box.snapshot(), ignore=("mount",))
+
+    def test_the_lock_is_held_while_a_lab_changes(self):
+        path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sh, -c, 'echo started; exec sleep 60']]\n")
+        running = self.box.start([support.TOPORUN, "up", path])
+        running.wait_for("started")
+        refused = self.toporun("down", "x", status=1)
+        self.assertIn("another command holds it (pid ", refused.stderr)
+        running.signal(signal.SIGTERM)
+        self.toporun("up", self.write("x.yaml", "name: x\nnodes: {a: }\n"), "--lock-timeout", "20")
+        self.assertEqual(130, running.finish(20))
+
+    def test_up_as_json(self):
+        document = json.loads(self.toporun("up", self.write("pair.yaml", PAIR), "--json").stdout)
+        self.assertEqual(("pair", True), (document["lab"], document["changed"]))
+        self.assertIn("node a", {action["id"] for action in document["actions"]})
+        self.assertEqual({"down": ["pair"]}, json.loads(self.toporun("down", "pair", "--json").stdout))
+
+    def test_verbosity(self):
+        path = self.write("pair.yaml", PAIR)
+        loud = self.toporun("-v", "up", path)
+        self.assertIn("+ link a:eth0--b:eth0\n", loud.stderr)
+        self.toporun("down", "pair")
+        self.assertEqual("", self.toporun("-q", "up", path).stderr)
+
+    def test_a_renamed_file_warns(self):
+        path = self.write("pair.yaml", PAIR)
+        self.toporun("up", path)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(PAIR.replace("name: pair", "name: couple"))
+        warned = self.toporun("up", path)
+        self.assertIn('was up as "pair"', warned.stderr)
+        self.assertEqual({"pair"}, self.labs())
