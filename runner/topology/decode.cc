@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "topology/inherit.h"
@@ -133,20 +134,23 @@ class Decoder {
     const YamlNode* inherited = defaults_;
     if (group_name != nullptr && group_name->is_scalar() && !group_name->refused) {
       const auto found = groups_.find(group_name->text);
-      if (found != groups_.end()) {
-        inherited = found->second;
-      } else {
-        notes.names_damaged = notes.l3_damaged = true;
-        if (!groups_unknown_) {
-          std::vector<std::string> names;
-          for (const auto& [name, group] : groups_) names.push_back(name);
-          std::ranges::sort(names);
-          reporter.Wrong(group_name->at, fmt::format("group {} is not declared{}", Quote(group_name->text),
-                                                     DidYouMean(group_name->text, names)));
-        }
-      }
+      inherited = found != groups_.end() ? found->second : UnknownGroup(*group_name, notes, reporter);
     }
     return inherited == nullptr ? entry.value : Inherit(*entry.value, *inherited, tree_);
+  }
+
+  /// Goes on with the group that is most likely meant, so that what it gives is not missed.
+  const YamlNode* UnknownGroup(const YamlNode& group, NodeNotes& notes, const Reporter& reporter) {
+    std::vector<std::string> names;
+    for (const auto& [name, map] : groups_) names.push_back(name);
+    std::ranges::sort(names);
+    if (!groups_unknown_) {
+      reporter.Wrong(group.at,
+                     fmt::format("group {} is not declared{}", Quote(group.text), DidYouMean(group.text, names)));
+    }
+    if (const auto near = NearName(group.text, names)) return groups_.at(*near);
+    notes.names_damaged = notes.l3_damaged = true;
+    return defaults_;
   }
 
   void DecodeNodes(const Fields& fields) {
@@ -201,7 +205,7 @@ class Decoder {
     // The name is the device's too.
     if (CheckName(entry.name, 15, entry.at, reporter)) CheckInterfaceName(entry.name, entry.at, reporter);
     const Fields fields(
-        *entry.value, "bridge " + entry.name, reporter,
+        *entry.value, "", reporter,
         {"node", "addresses", "prefix", "mtu", "mac", "stp", "priority", "ageing", "vlan_filtering", "members"});
     if (!fields.is_map() && !entry.value->is_null()) draft.refused = true;
     const YamlNode* node = fields.Find("node");
@@ -242,17 +246,42 @@ class Decoder {
       if (list != nullptr) reporter_.WrongValue(*list, "links", "a list");
       return;
     }
-    const std::size_t before = diagnostics_.error_count();
-    const std::vector<LinkEntry> entries = ExpandLinks(*list, tree_, diagnostics_);
-    if (diagnostics_.error_count() != before) draft_.links_unknown = true;
-    for (const LinkEntry& entry : entries) {
+    std::vector<const YamlNode*> refused;
+    for (const LinkEntry& entry : ExpandLinks(*list, tree_, diagnostics_, refused)) {
       auto link = DecodeLink(entry, draft_.links.size(), draft_, diagnostics_);
       if (link) {
         draft_.links.push_back(std::move(*link));
       } else {
-        draft_.links_unknown = true;
+        refused.push_back(entry.value);
       }
     }
+    for (const YamlNode* link : refused) NoteRefusedLink(*link);
+  }
+
+  /// The nodes that a refused link speaks of may lack an interface; if none can be made out, any node may.
+  void NoteRefusedLink(const YamlNode& link) {
+    std::set<std::string> names;
+    if (!CollectNames(link, names) || names.empty()) draft_.links_unknown = true;
+    for (std::size_t i = 0; i < draft_.nodes.size(); ++i) {
+      if (names.contains(draft_.topology.nodes[i].name)) draft_.nodes[i].names_damaged = true;
+    }
+  }
+
+  static bool CollectNames(const YamlNode& node, std::set<std::string>& names) {
+    bool clear = !node.refused;
+    if (node.is_scalar()) {
+      const std::string name = node.text.substr(0, node.text.find(':'));
+      auto range = ParseRange(name);
+      if (!range.ok()) return false;
+      if (!range->has_value()) {
+        names.insert(name);
+      } else {
+        for (const RangeText::Item& item : (*range)->items) names.insert(item.text);
+      }
+    }
+    for (const YamlNode* item : node.items) clear = CollectNames(*item, names) && clear;
+    for (const YamlEntry& entry : node.entries) clear = CollectNames(*entry.value, names) && clear;
+    return clear;
   }
 
   const LoadOptions& options_;

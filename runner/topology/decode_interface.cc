@@ -177,7 +177,7 @@ void NodeDecoder::DecodeInterface(const std::string& name, const YamlEntry& entr
   const bool any_type = (type_node == nullptr && kind_ == Kind::kFragment) || (type_node != nullptr && !type);
   const std::vector<std::string> keys =
       any_type ? AllKeys() : (type ? Joined(kCommonKeys, Types()[*type].keys) : kCommonKeys);
-  const Fields fields(map, "interface " + name, reporter, keys);
+  const Fields fields(map, "", reporter, keys);
   if (!fields.is_map() && !map.is_null()) notes_.l3_damaged = true;
   // `typ: dummy`: that a type is missing has been told in effect.
   if (fields.has_unknown() && type_node == nullptr) node_.interfaces[index].type_at = map.at;
@@ -392,7 +392,7 @@ InterfaceType NodeDecoder::DecodeWireguard(const Fields& fields, std::size_t int
         std::optional<IpAddress> unused;
         YamlNode host_node = *endpoint;
         host_node.text = host;
-        const std::string port_text = std::to_string(port->first);
+        const std::string port_text = text->substr(colon + 1);
         TakeAddress(host_node, "endpoint", {}, reporter, unused,
                     [interface, index, port_text](Node& node, const IpAddress& address) {
                       std::get<Wireguard>(node.interfaces[interface].type).peers[index].endpoint =

@@ -166,7 +166,10 @@ void NodeDecoder::DecodeUplink(const YamlNode& map) {
                       {"type", "interface", "mtu", "cidr", "ipv6", "host_loopback", "allow", "deny", "dns",
                        "outbound_address", "from"});
   const std::size_t before = reporter_.diagnostics().error_count();
-  if (!fields.is_map()) return;
+  if (!fields.is_map()) {
+    notes_.names_damaged = notes_.l3_damaged = notes_.uplink_damaged = true;
+    return;
+  }
   Uplink uplink;
   uplink.at = map.at;
   if (fields.Require("type") != nullptr) {
@@ -216,7 +219,7 @@ void NodeDecoder::DecodeUplink(const YamlNode& map) {
     if (kind_ == Kind::kNode) notes_.uplink_from.push_back({fields.Find("from")->at, reporter_.where(), *from});
   }
   if (reporter_.diagnostics().error_count() != before || fields.has_unknown()) {
-    notes_.names_damaged = notes_.l3_damaged = true;
+    notes_.names_damaged = notes_.l3_damaged = notes_.uplink_damaged = true;
   }
   node_.uplink = std::move(uplink);
 }

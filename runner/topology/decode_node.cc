@@ -61,7 +61,7 @@ bool NodeDecoder::TakeAddress(const YamlNode& value, std::string_view key, std::
 }
 
 void NodeDecoder::Decode(const YamlNode& map) {
-  const Fields fields(map, kind_ == Kind::kNode ? "node" : "group", reporter_, kNodeKeys);
+  const Fields fields(map, "", reporter_, kNodeKeys);
   if (!fields.is_map() && !map.is_null()) {
     notes_.names_damaged = notes_.l3_damaged = true;
     return;
@@ -69,6 +69,7 @@ void NodeDecoder::Decode(const YamlNode& map) {
   if (fields.has_unknown()) {
     notes_.names_damaged = true;
     if (fields.Find("interfaces") == nullptr) notes_.l3_damaged = true;
+    if (fields.Find("uplink") == nullptr) notes_.uplink_damaged = true;
   }
   const auto each = [&](std::string_view key, auto decode) {
     const YamlNode* list = fields.Find(key);
@@ -117,7 +118,8 @@ void NodeDecoder::DecodeSysctls(const YamlNode& map) {
     auto value = ReadScalar(*entry.value, key, reporter_);
     if (!value) continue;
     // The kernel knows numbers only.
-    if (TypeOf(*entry.value) == ScalarType::kBool) *value = (*value)[0] == 't' || (*value)[0] == 'T' ? "1" : "0";
+    if (TypeOf(*entry.value) == ScalarType::kBool)
+      *value = std::string(1, (*value)[0] == 't' || (*value)[0] == 'T' ? '1' : '0');
     node_.sysctls.push_back({key, std::move(*value), entry.key->at});
   }
 }

@@ -128,7 +128,7 @@ void NodeDecoder::DecodeProcesses(const YamlNode& map) {
       reporter.Wrong(entry.key->at, "a process's name has no blank and no `/`");
       continue;
     }
-    const Fields fields(*entry.value, "process " + name, reporter,
+    const Fields fields(*entry.value, "", reporter,
                         {"command", "environment", "working_dir", "user", "depends_on", "healthcheck", "restart",
                          "stop_signal", "stop_grace_period"});
     Process process;

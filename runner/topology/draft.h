@@ -47,6 +47,7 @@ struct PortDraft {
 struct NodeNotes {
   bool names_damaged = false;   // a refused entry may have given an interface
   bool l3_damaged = false;      // a refused entry may have given an address or a route
+  bool uplink_damaged = false;  // it may have an uplink that is refused or misspelt
   std::vector<bool> inherited;  // for each interface: its whole entry comes from a group
   std::vector<PortDraft> ports;
   std::vector<NameReference> uplink_from;

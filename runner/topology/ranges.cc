@@ -275,10 +275,15 @@ std::vector<NamedEntry> ExpandNames(const YamlNode& map, std::string_view what, 
   return out;
 }
 
-std::vector<LinkEntry> ExpandLinks(const YamlNode& sequence, YamlTree& tree, Diagnostics& diagnostics) {
+std::vector<LinkEntry> ExpandLinks(const YamlNode& sequence, YamlTree& tree, Diagnostics& diagnostics,
+                                   std::vector<const YamlNode*>& refused) {
   std::vector<LinkEntry> out;
   LinkExpander expander(tree, diagnostics);
-  for (std::size_t i = 0; i < sequence.items.size(); ++i) expander.Expand(*sequence.items[i], i, out);
+  for (std::size_t i = 0; i < sequence.items.size(); ++i) {
+    const std::size_t before = diagnostics.error_count();
+    expander.Expand(*sequence.items[i], i, out);
+    if (diagnostics.error_count() != before) refused.push_back(sequence.items[i]);
+  }
   return out;
 }
 

@@ -38,6 +38,8 @@ struct LinkEntry {
 /// `what` is "node" or "bridge", for messages.
 std::vector<NamedEntry> ExpandNames(const YamlNode& map, std::string_view what, YamlTree& tree,
                                     Diagnostics& diagnostics);
-std::vector<LinkEntry> ExpandLinks(const YamlNode& sequence, YamlTree& tree, Diagnostics& diagnostics);
+/// Entries that make no cable, because their ranges do not fit, go to `refused`.
+std::vector<LinkEntry> ExpandLinks(const YamlNode& sequence, YamlTree& tree, Diagnostics& diagnostics,
+                                   std::vector<const YamlNode*>& refused);
 
 }  // namespace runner

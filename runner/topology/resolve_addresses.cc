@@ -119,7 +119,7 @@ class PortWriter {
     for (std::size_t i = 0; i < draft.topology.nodes.size(); ++i) {
       if (draft.topology.nodes[i].uplink) with_uplink_.push_back(i);
       // A node whose uplink is refused or misspelt may be the one that is meant.
-      if (draft.nodes[i].names_damaged) uplinks_unknown_ = true;
+      if (draft.nodes[i].uplink_damaged) uplinks_unknown_ = true;
     }
   }
 
@@ -143,7 +143,7 @@ class PortWriter {
       const auto named = names_.FindNode(port.uplink->value);
       if (!named && !draft_.nodes_unknown) {
         diagnostics_.Wrong(port.uplink->at, Where(node), "node " + NotDeclared(port.uplink->value, names_.NodeNames()));
-      } else if (named && !draft_.topology.nodes[*named].uplink && !draft_.nodes[*named].names_damaged) {
+      } else if (named && !draft_.topology.nodes[*named].uplink && !draft_.nodes[*named].uplink_damaged) {
         diagnostics_.Wrong(port.uplink->at, Where(node),
                            fmt::format("node {} has no uplink", Quote(port.uplink->value)));
       }

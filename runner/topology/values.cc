@@ -107,7 +107,7 @@ std::string Describe(const YamlNode& node) {
 void Reporter::WrongValue(const YamlNode& node, std::string_view key, std::string_view expected,
                           std::string_view hint) const {
   if (node.refused) return;
-  std::string why = fmt::format("{} must be {}, not {}", Quote(key), expected, Describe(node));
+  std::string why = fmt::format("{}must be {}, not {}", key.empty() ? "" : Quote(key) + " ", expected, Describe(node));
   if (!hint.empty()) why += fmt::format("; {}", hint);
   Wrong(node.at, why + QuoteHint(node));
 }

@@ -21,7 +21,8 @@ class Reporter {
   void Wrong(Position at, std::string why, std::vector<Note> notes = {}) const {
     diagnostics_->Wrong(at, where_, std::move(why), std::move(notes));
   }
-  /// `"KEY" must be EXPECTED, not "TEXT"`, with a hint where one is known. Silent for what is refused already.
+  /// `"KEY" must be EXPECTED, not "TEXT"` (without a key: what `where` names must be so), with a hint where one is
+  /// known. Silent for what is refused already.
   void WrongValue(const YamlNode& node, std::string_view key, std::string_view expected,
                   std::string_view hint = {}) const;
   const std::string& where() const { return where_; }
