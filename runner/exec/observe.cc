@@ -127,15 +127,12 @@ class Visit {
   }
 
   std::optional<Observed> See(const RuleAttributes& asked) const {
-    const RuleInfo* foreign = nullptr;
     for (const RuleInfo& rule : rules_) {
-      if (rule.family != asked.family || rule.priority != asked.priority) continue;
-      if (rule.protocol == kProtocol) return Observed{.attributes = RuleFrom(ns_, rule), .owner = Owner::kOurs};
-      if (Differences(asked, RuleFrom(ns_, rule), nullptr).empty()) foreign = &rule;
+      RuleAttributes now = RuleFrom(ns_, rule);
+      if (!SelectsTheSame(now, asked)) continue;
+      return Observed{.attributes = now, .owner = rule.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
     }
-    // Several rules may have one priority: only the very same one of somebody else's is in the way.
-    if (foreign == nullptr) return std::nullopt;
-    return Observed{.attributes = RuleFrom(ns_, *foreign), .owner = Owner::kForeign};
+    return std::nullopt;
   }
 
   std::optional<Observed> See(const NeighbourAttributes& asked) const {
@@ -202,6 +199,11 @@ class Visit {
 
   static Owner OwnerByProtocol(std::uint8_t protocol) {
     return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown;
+  }
+
+  static bool SelectsTheSame(const RuleAttributes& a, const RuleAttributes& b) {
+    return a.family == b.family && a.priority == b.priority && a.from == b.from && a.to == b.to && a.iif == b.iif &&
+           a.oif == b.oif && a.fwmark == b.fwmark && a.fwmask == b.fwmask;
   }
 
   /// Where the wish leaves the device to the kernel, so does what is compared with it.

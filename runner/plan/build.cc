@@ -388,23 +388,32 @@ class Builder {
     Declare(place, interface.name, {.kind = Kind::kInterface, .name = name});
   }
 
-  void AddRule(const Place& place, const Rule& rule) {
+  /// Priority and selectors: what makes it this rule and no other.
+  static std::string RuleName(const Place& place, const RuleAttributes& rule) {
     std::string name = place.text() + "/" + std::to_string(rule.priority);
     if (rule.family == Family::kIpv6) name += ",ipv6";
-    Add(Kind::kRule, name,
-        RuleAttributes{.ns = NamespaceOf(place),
-                       .family = rule.family,
-                       .priority = rule.priority,
-                       .from = rule.from,
-                       .to = rule.to,
-                       .iif = rule.iif,
-                       .oif = rule.oif,
-                       .fwmark = rule.fwmark.value_or(0),
-                       // Without a mask the kernel compares the whole mark.
-                       .fwmask = rule.fwmark ? rule.fwmask.value_or(0xffffffff) : 0,
-                       .table = rule.table.value_or(0),
-                       .action = rule.action},
-        rule.at, {{.id = NamespaceId(place)}});
+    if (rule.from) name += ",from=" + rule.from->text();
+    if (rule.to) name += ",to=" + rule.to->text();
+    if (!rule.iif.empty()) name += ",iif=" + rule.iif;
+    if (!rule.oif.empty()) name += ",oif=" + rule.oif;
+    if (rule.fwmask != 0) name += fmt::format(",fwmark={:#x}/{:#x}", rule.fwmark, rule.fwmask);
+    return name;
+  }
+
+  void AddRule(const Place& place, const Rule& rule) {
+    const RuleAttributes attributes{.ns = NamespaceOf(place),
+                                    .family = rule.family,
+                                    .priority = rule.priority,
+                                    .from = rule.from,
+                                    .to = rule.to,
+                                    .iif = rule.iif,
+                                    .oif = rule.oif,
+                                    .fwmark = rule.fwmark.value_or(0),
+                                    // Without a mask the kernel compares the whole mark.
+                                    .fwmask = rule.fwmark ? rule.fwmask.value_or(0xffffffff) : 0,
+                                    .table = rule.table.value_or(0),
+                                    .action = rule.action};
+    Add(Kind::kRule, RuleName(place, attributes), attributes, rule.at, {{.id = NamespaceId(place)}});
   }
 
   void AddNeighbour(const Place& place, const Neighbour& neighbour) {

@@ -191,6 +191,7 @@ struct RouteAttributes {
   }
 };
 
+/// Several rules may have one priority: what a rule selects is part of its identity.
 struct RuleAttributes {
   NamespaceName ns = {};
   Family family = Family::kIpv4;
@@ -208,12 +209,12 @@ struct RuleAttributes {
     v("ns", self.ns, Role::kIdentity);
     v("family", self.family, Role::kIdentity);
     v("priority", self.priority, Role::kIdentity);
-    v("from", self.from, Role::kReplace);
-    v("to", self.to, Role::kReplace);
-    v("iif", self.iif, Role::kReplace);
-    v("oif", self.oif, Role::kReplace);
-    v("fwmark", self.fwmark, Role::kReplace);
-    v("fwmask", self.fwmask, Role::kReplace);
+    v("from", self.from, Role::kIdentity);
+    v("to", self.to, Role::kIdentity);
+    v("iif", self.iif, Role::kIdentity);
+    v("oif", self.oif, Role::kIdentity);
+    v("fwmark", self.fwmark, Role::kIdentity);
+    v("fwmask", self.fwmask, Role::kIdentity);
     v("table", self.table, Role::kReplace);
     v("action", self.action, Role::kReplace);
   }
