@@ -202,10 +202,28 @@ void CheckBridgePorts(const Topology& topology, const Index& index, Findings& fi
   }
 }
 
+void CheckVlans(const Topology& topology, const Index& index, Findings& findings) {
+  for (const Link& link : topology.links) {
+    for (const LinkEnd* end : {&link.a, &link.b}) {
+      if (!end->vlans) continue;
+      const Bridge* bridge = index.FindBridge(end->bridge);
+      const std::string where = "link " + Quote(link.id());
+      if (bridge == nullptr) {
+        findings.Wrong(end->vlans->at, where, "vlans", "the end at " + Quote(end->text()) + " is no port of a bridge");
+      } else if (!bridge->vlan_filtering || !bridge->vlan_filtering->value) {
+        findings.Wrong(end->vlans->at, where, "vlans",
+                       "bridge " + Quote(bridge->name) + " does not filter: say `vlan_filtering: true` there",
+                       {{bridge->at, "the bridge", {}}});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void CheckInterfaces(const Topology& topology, const Index& index, Findings& findings) {
   CheckBridgePorts(topology, index, findings);
+  CheckVlans(topology, index, findings);
   for (const PlaceDevices& place : index.places()) {
     for (const Device& device : place.devices) {
       if (device.interface == nullptr) continue;

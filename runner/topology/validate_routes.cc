@@ -242,7 +242,7 @@ void CheckNeighbours(const PlaceDevices& place, Findings& findings) {
 
 /// A host's end of a link has routes of its own, over that end.
 void CheckEndRoutes(const Index& index, const LinkEnd& end, Findings& findings) {
-  if (end.routes.empty()) return;
+  if (end.routes.empty() || !end.place.is_host()) return;
   const PlaceDevices* host = index.Find(end.place);
   if (host == nullptr) return;
   const Device* device = host->Find(end.interface);
