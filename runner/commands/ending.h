@@ -14,9 +14,10 @@ inline constexpr int kExitNoSuchPlace = 125;  // `exec`, `shell`: the lab or nod
 
 class Ending {
  public:
-  Ending(int status) : status_(status) {}                                 // NOLINT(google-explicit-constructor)
-  Ending(Error error) : Ending(Errors{std::move(error)}) {}               // NOLINT(google-explicit-constructor)
-  Ending(Errors errors) : Ending(StatusOf(errors), std::move(errors)) {}  // NOLINT(google-explicit-constructor)
+  Ending(int status) : status_(status) {}                    // NOLINT(google-explicit-constructor)
+  Ending(Error error) : Ending(Errors{std::move(error)}) {}  // NOLINT(google-explicit-constructor)
+  Ending(Errors errors)
+      : status_(StatusOf(errors)), errors_(std::move(errors)) {}  // NOLINT(google-explicit-constructor)
   Ending(int status, Errors errors) : status_(status), errors_(std::move(errors)) {}
 
   int status() const { return status_; }

@@ -77,6 +77,11 @@ std::string ChangingRun::tally() const {
 
 Errors ErrorsOf(const Outcome& outcome) {
   Errors errors = outcome.report.errors;
+  if (!errors.empty() && Interrupts::asked()) {
+    Error interrupted = Fail("interrupted");
+    interrupted.failure = Failure::kInterrupted;
+    errors = {std::move(interrupted)};
+  }
   for (Error error : outcome.roll_back) {
     error.tried = "undo" + (error.tried.empty() ? "" : ": " + error.tried);
     errors.push_back(std::move(error));

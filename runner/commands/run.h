@@ -40,7 +40,7 @@ class ChangingRun {
   int removed_ = 0;
 };
 
-/// The errors of an outcome, and behind them what could not be undone.
+/// The errors of an outcome, and behind them what could not be undone. What an interruption made fail is told as one.
 Errors ErrorsOf(const Outcome& outcome);
 
 }  // namespace runner

@@ -33,6 +33,12 @@ bool IsLabName(std::string_view name) {
          std::ranges::all_of(name, is_allowed);
 }
 
+/// As the library wants its checks: what is wrong, or nothing.
+std::string IsProcessNumber(const std::string& text) {
+  const auto number = ParseInteger(text);
+  return number && *number > 0 ? "" : Quote(text) + " is no number of a process";
+}
+
 Error NotBuilt(const std::string& what) { return Fail(what + " is not built yet"); }
 
 /// What the options of the commands are parsed into.
@@ -58,6 +64,9 @@ class Parser {
   Parser() : app_("Runs network topologies that are described in a file.", "toporun") {
     app_.allow_extras();
     app_.set_help_flag("-h,--help", "this text");
+    // Subcommands are made with the formatter of their parent.
+    app_.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    app_.get_formatter()->label("Subcommands", "Commands");
     AddGlobalOptions();
     AddChangingCommands();
     AddLookingCommands();
@@ -116,8 +125,7 @@ class Parser {
         ->type_name("TIME");
     app_.add_option("--set", global.set, "a value for ${NAME} in the file")
         ->type_name("NAME=VALUE")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     app_.add_option("--name", global.name, "another name for the lab than the file's")->type_name("NAME");
     app_.set_version_flag("--version", std::string(), "versions of the program and its libraries");
   }
@@ -190,8 +198,7 @@ class Parser {
     exec->add_flag("--all", words_.exec.all, "in every node side by side");
     exec->add_option("-e,--env", words_.environment, "set a variable of its environment")
         ->type_name("NAME=VALUE")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     exec->add_option("-w,--workdir", words_.exec.working_dir, "start in this folder")->type_name("DIR");
     exec->add_option("-u,--user", words_.exec.user, "run as this user")->type_name("USER");
     exec->add_option("--timeout", words_.timeout, "end it after this time, exit status 124")->type_name("TIME");
@@ -214,7 +221,7 @@ class Parser {
       const auto pid = words_.pid == 0 ? std::nullopt : std::optional(words_.pid);
       return Run([pid](const Context& context) { return Identify(context, pid); });
     });
-    identify->add_option("PID", words_.pid, "the process; without it, this one")->check(CLI::PositiveNumber);
+    identify->add_option("PID", words_.pid, "the process; without it, this one")->check(IsProcessNumber);
   }
 
   void AddFileCommands() {

@@ -17,13 +17,13 @@ bool TakesNext(const std::string& word) { return std::ranges::find(kWithValue, w
 
 Divided DivideExec(std::vector<std::string> words) {
   std::size_t names = 0;  // words that are no options: "exec", LAB, NODE
-  std::size_t wanted = 3;
+  constexpr std::size_t kNames = 3;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     const bool is_end = word == "--";
     const bool is_name = !word.starts_with("-") || word == "-";
     if (names == 0 && is_name && word != "exec") break;
-    if ((is_end && names > 0) || (is_name && names == wanted)) {
+    if ((is_end && names > 0) || (is_name && names == kNames)) {
       Divided divided;
       divided.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + (is_end ? 1 : 0), words.end());
       words.resize(i);
@@ -31,7 +31,6 @@ Divided DivideExec(std::vector<std::string> words) {
       return divided;
     }
     if (is_name) ++names;
-    if (word == "--all") wanted = 2;
     if (TakesNext(word)) ++i;
   }
   return {.words = std::move(words), .command = {}};

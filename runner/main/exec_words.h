@@ -10,7 +10,7 @@ struct Divided {
   std::vector<std::string> command;  // the rest; empty for other commands than `exec`
 };
 
-/// At `--`, which is dropped; without it, behind LAB and NODE (behind LAB where `--all` stands before it).
+/// At `--`, which is dropped; without it, behind LAB and NODE.
 Divided DivideExec(std::vector<std::string> words);
 
 }  // namespace runner

@@ -3,7 +3,7 @@
 
 import json
 import os
-import signal
+import time
 
 import support
 
@@ -25,6 +25,7 @@ class Lifecycle(support.SandboxCase):
         self.assertRegex(up.stderr, r"^pair is up: \d+ created \(\d+\.\d\d s\)\n$")
         self.assertTrue(self.box.ping("192.0.2.2", namespace="pair.a"))
 
+        self.settle()
         standing = self.box.snapshots()
         again = self.toporun("up", path)
         self.assertEqual("pair is up to date: nothing to do\n", again.stderr)
@@ -37,7 +38,7 @@ class Lifecycle(support.SandboxCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write(PAIR.replace("192.0.2.2/24", "192.0.2.3/24"))
         changed = self.toporun("up", "pair")
-        self.assertRegex(changed.stderr, r"^pair is up: 1 created, 1 removed")
+        self.assertRegex(changed.stderr, r"^pair is up: 1 created, 1 changed, 1 removed")  # the hosts file too
         self.assertTrue(self.box.ping("192.0.2.3", namespace="pair.a"))
 
         os.remove(path)
@@ -45,6 +46,20 @@ class Lifecycle(support.SandboxCase):
         self.assertRegex(down.stderr, r"^pair is down: \d+ objects removed")
         self.assertSame(before, self.box.snapshot(), ignore=("mount",))
         self.assertEqual('lab "pair" is not up: nothing to do\n', self.toporun("down", "pair").stderr)
+
+    def settle(self):
+        """Link-local addresses come a while after their interface: waits until each has been found to be unique."""
+        deadline = time.monotonic() + 10
+        for name in self.box.namespaces():
+            while self.box.json(["ip", "-n", name, "-6", "-j", "address", "show", "tentative"]) not in ([], [{}], None):
+                self.assertLess(time.monotonic(), deadline, name)
+
+    def start_waiting_up(self, path):
+        """Starts an `up` whose lab's command waits: (running, a function that signals toporun alone)."""
+        running = self.box.start(["sh", "-c", 'echo "pid $$"; exec "$0" up "$1"', support.TOPORUN, path])
+        pid = running.wait_for(r"^pid (\d+)$").group(1)
+        running.wait_for(r"^a \| started$")
+        return running, lambda name: self.box.run(["kill", "-" + name, pid], check=True)
 
     def test_down_finds_the_lab_of_a_file(self):
         path = self.write("pair.yaml", PAIR)
@@ -109,7 +124,7 @@ class Lifecycle(support.SandboxCase):
         before = self.box.snapshot()
         path = self.write("pair.yaml", PAIR)
         plan = self.toporun("plan", path)
-        self.assertIn("+   node a", plan.stdout)
+        self.assertIn("+   namespace a", plan.stdout)
         self.assertIn("+   link a:eth0--b:eth0", plan.stdout)
         self.assertRegex(plan.stdout.splitlines()[-1], r"^pair: \d+ to create$")
         self.toporun("plan", path, "--exit-code", status=5)
@@ -151,8 +166,8 @@ class Lifecycle(support.SandboxCase):
             file.write("# a word\n")
         self.assertIn("has changed since pair came up", self.toporun("status", path).stderr)
         self.assertTrue(json.loads(self.toporun("status", "--json").stdout)["labs"][0]["file_changed"])
-        unknown = self.toporun("status", "pear", status=1)
-        self.assertEqual('lab "pear" is not up (did you mean "pair"?)\n', unknown.stderr)
+        unknown = self.toporun("status", "pir", status=1)
+        self.assertEqual('lab "pir" is not up (did you mean "pair"?)\n', unknown.stderr)
 
     def test_inspect_tells_what_there_is_now(self):
         self.toporun("up", self.write("pair.yaml", PAIR))
@@ -186,7 +201,7 @@ class Lifecycle(support.SandboxCase):
         path = self.write("pair.yaml", PAIR)
         for command in ("up", "plan"):
             refused = self.toporun(command, path, status=4)
-            self.assertRegex(refused.stderr, r'pair.yaml:4:3: node.*b.*')
+            self.assertRegex(refused.stderr, r'pair.yaml:4:3: namespace b: stands already')
             self.assertSame(before, self.box.snapshot())
 
     def test_a_lab_of_another_host_namespace_is_refused(self):
@@ -215,27 +230,26 @@ class Lifecycle(support.SandboxCase):
     def test_an_interrupted_up_undoes_what_it_did(self):
         before = self.box.snapshot()
         path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sh, -c, 'echo started; exec sleep 60']]\n")
-        for number in (signal.SIGINT, signal.SIGTERM):
-            running = self.box.start([support.TOPORUN, "up", path])
-            running.wait_for("started")
-            running.signal(number)
+        for name in ("INT", "TERM"):
+            running, signal = self.start_waiting_up(path)
+            signal(name)
             self.assertEqual(130, running.finish(20), running.output)
+            self.assertTrue(running.output.endswith("what was done is undone\ninterrupted\n"), running.output)
             self.assertSame(before, self.box.snapshot(), ignore=("mount",))
 
     def test_the_lock_is_held_while_a_lab_changes(self):
         path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sh, -c, 'echo started; exec sleep 60']]\n")
-        running = self.box.start([support.TOPORUN, "up", path])
-        running.wait_for("started")
+        running, signal = self.start_waiting_up(path)
         refused = self.toporun("down", "x", status=1)
         self.assertIn("another command holds it (pid ", refused.stderr)
-        running.signal(signal.SIGTERM)
+        signal("TERM")
         self.toporun("up", self.write("x.yaml", "name: x\nnodes: {a: }\n"), "--lock-timeout", "20")
         self.assertEqual(130, running.finish(20))
 
     def test_up_as_json(self):
         document = json.loads(self.toporun("up", self.write("pair.yaml", PAIR), "--json").stdout)
         self.assertEqual(("pair", True), (document["lab"], document["changed"]))
-        self.assertIn("node a", {action["id"] for action in document["actions"]})
+        self.assertIn("namespace a", {action["id"] for action in document["actions"]})
         self.assertEqual({"down": ["pair"]}, json.loads(self.toporun("down", "pair", "--json").stdout))
 
     def test_verbosity(self):

@@ -42,14 +42,15 @@ class Usage(unittest.TestCase):
             ("shell", "lab"): "shell: NODE is missing",
             ("graph", "lab", "--format", "dto"): 'graph: there is no format "dto" (did you mean "dot"?)',
             ("validate", "--print=xml", "x"): 'validate: --print is yaml or json, not "xml"',
-            ("identify", "-5"): 'identify: unknown option "-5"',
+            ("identify", "-5"): 'identify: PID: "-5" is no number of a process',
+            ("identify", "x"): 'identify: PID: "x" is no number of a process',
         }
         for words, sentence in cases.items():
             with self.subTest(words):
                 self.assertRefused(words, 2, sentence)
 
     def test_library_sentences_are_usage_errors_too(self):
-        for words in (("up", "--name"), ("identify", "x"), ("list", "--root", "--rootless")):
+        for words in (("up", "--name"), ("list", "--root", "--rootless")):
             with self.subTest(words):
                 done = run(*words)
                 self.assertEqual((2, ""), (done.returncode, done.stdout), done.stderr)
