@@ -17,7 +17,7 @@ enum class Verdict {
   kRunt,          // shorter than its headers say
   kEthertype,     // neither ARP nor IP; NC-SI too
   kMalformed,     // lengths, versions or offsets that contradict each other; IP options
-  kFragment,      // reassembly in libslirp has a history
+  kFragment,      // to be put together first; libslirp never sees one
   kProtocol,      // neither TCP, UDP nor ICMP; IPv6 extension headers
   kSource,        // an address nobody in the lab can have
   kMulticast,     // would leave the lab on the host's network

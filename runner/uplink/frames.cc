@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -108,8 +109,18 @@ void Frames::Drain() {
 
 void Frames::FromTap(std::span<std::uint8_t> frame) {
   Packet packet;
-  const Verdict shape = ParseFrame(frame, packet);
+  Verdict shape = ParseFrame(frame, packet);
+  std::optional<std::vector<std::uint8_t>> whole;
+  if (shape == Verdict::kFragment) {
+    whole = reassembler_.Take(frame, Loop::Now());
+    if (!whole) return;
+    shape = ParseFrame(*whole, packet);
+  }
   if (shape != Verdict::kPass) return Drop(shape, packet);
+  Route(packet);
+}
+
+void Frames::Route(const Packet& packet) {
   // Before the filter: an answer to a client of a published port goes wherever the client is.
   if (udp_->TakeReply(packet)) return;
   const Verdict verdict = filter_.Check(packet);

@@ -14,6 +14,7 @@
 #include "uplink/frame_filter.h"
 #include "uplink/log.h"
 #include "uplink/loop.h"
+#include "uplink/reassembly.h"
 #include "uplink/slirp_stack.h"
 #include "uplink/spec.h"
 #include "uplink/udp_forwarder.h"
@@ -41,6 +42,7 @@ class Frames {
  private:
   void Drain();
   void FromTap(std::span<std::uint8_t> frame);
+  void Route(const Packet& packet);
   void ToTap(std::span<std::uint8_t> frame);
   void SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload);
   void Drop(Verdict verdict, const Packet& packet);
@@ -54,6 +56,7 @@ class Frames {
   MacAddress gateway_mac_;
   std::vector<ForwardSpec> forwards_;
   FrameFilter filter_;
+  Reassembler reassembler_;
   std::unique_ptr<UdpForwarder> udp_;
   std::unique_ptr<SlirpStack> stack_;
   std::vector<std::uint8_t> buffer_;

@@ -35,7 +35,7 @@ std::uint32_t SumWords(std::span<const std::uint8_t> bytes, std::uint32_t sum) {
     if (total < word) ++total;
   }
   std::uint64_t rest = 0;
-  std::memcpy(&rest, bytes.data() + at, bytes.size() - at);
+  if (at < bytes.size()) std::memcpy(&rest, bytes.data() + at, bytes.size() - at);
   total += rest;
   if (total < rest) ++total;
   total = (total & 0xffffffff) + (total >> 32);

@@ -47,7 +47,8 @@ TEST(UplinkTraffic, UdpOfBothFamilies) {
       const bool ipv6 = address == Network::kWorld6;
       const Fd server = UdpSocket(network.world(), address, 7001);
       const Fd client = UdpSocket(network.node(), ipv6 ? "::" : "0.0.0.0", 0);
-      for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1400}}) {
+      for (const std::size_t size :
+           {std::size_t{0}, std::size_t{1}, std::size_t{1400}, std::size_t{8000}, std::size_t{60000}}) {
         const std::string content = RandomContent(size);
         SendTo(client, address, 7001, content);
         const Datagram asked = Receive(server);
