@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <set>
 #include <string_view>
 
 #include "base/text.h"
@@ -236,6 +236,26 @@ Result<std::vector<ProcessIdentity>> SignalAndWait(const std::vector<ProcessIden
     return Fail("end", "it does not end, although it was killed").Wrap(NameOf(victims.front().identity.pid));
   }
   return passed_over;
+}
+
+Result<std::vector<ProcessInfo>> EndProcesses(int ns_fd, const SignalOptions& options) {
+  // One that forks faster than it can be found would go on for ever.
+  constexpr int kRounds = 20;
+  const NamespaceInode network = TRY(ReadNamespaceInode(ns_fd));
+  std::vector<ProcessInfo> ended;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<ProcessIdentity> found;
+    for (const ProcessInfo& process : TRY(FindProcesses(network))) {
+      found.push_back(process.identity);
+      ended.push_back(process);
+    }
+    for (const ProcessIdentity& spared : TRY(SignalAndWait(found, options))) {
+      found.erase(std::find(found.begin(), found.end(), spared));
+      std::erase_if(ended, [&](const ProcessInfo& process) { return process.identity == spared; });
+    }
+    if (found.empty()) return ended;
+  }
+  return Fail("end the processes of the namespace", "they start new ones all the time");
 }
 
 }  // namespace runner::kernel

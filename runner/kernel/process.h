@@ -64,4 +64,7 @@ struct SignalOptions {
 Result<std::vector<ProcessIdentity>> SignalAndWait(const std::vector<ProcessIdentity>& processes,
                                                    const SignalOptions& options = {});
 
+/// Ends whatever is in the network namespace, what its processes start meanwhile too; returns those that were ended.
+Result<std::vector<ProcessInfo>> EndProcesses(int ns_fd, const SignalOptions& options = {});
+
 }  // namespace runner::kernel

@@ -162,5 +162,29 @@ TEST(SignalAndWait, SparesItselfItsParentsAndStrangers) {
   EXPECT_TRUE(IsRunning(stranger.identity()));
 }
 
+TEST(EndProcesses, EndsWhatTheOthersStartOnTheirWayOut) {
+  const ThrowawayNet net;
+  net.Run("sh -c 'trap \"sleep 60 & sleep 60 & exit\" TERM; echo; while :; do sleep 0.01; done' >/dev/null 2>&1 &");
+  while (FindProcesses(net.fd())->empty()) {
+  }
+  const auto ended = EndProcesses(net.fd());
+  ASSERT_TRUE(ended.ok()) << ended.error().text();
+  EXPECT_FALSE(ended->empty());
+  EXPECT_TRUE(FindProcesses(net.fd())->empty());
+  EXPECT_TRUE(EndProcesses(net.fd())->empty());
+}
+
+TEST(EndProcesses, SparesTheCallerThatIsInside) {
+  const ThrowawayNet net;
+  net.Inside([&] {
+    const auto ended = EndProcesses(net.fd());
+    EXPECT_TRUE(ended.ok()) << ended.error().text();
+    if (ended) {
+      EXPECT_TRUE(ended->empty());
+    }
+    return 0;
+  });
+}
+
 }  // namespace
 }  // namespace runner::kernel
