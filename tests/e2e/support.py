@@ -17,6 +17,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -221,6 +222,12 @@ class Sandbox:
         """The names that `ip netns list` tells."""
         return sorted(line.split()[0] for line in self.run(["ip", "netns", "list"], check=True).stdout.splitlines())
 
+    def settle(self):
+        """Waits, here and in each named namespace, until link-local addresses stand and have been found to be unique:
+        the kernel does that a while after an interface came up, and announces it then."""
+        for name in [None, *self.namespaces()]:
+            self.run([PYTHON, "-B", os.path.abspath(__file__), "--settle"], namespace=name, check=True)
+
     def snapshots(self):
         """The machine and every named namespace in it: name ("" is the machine) -> State."""
         return {"": self.snapshot(), **{name: self.snapshot(name) for name in self.namespaces()}}
@@ -409,6 +416,36 @@ def files(*roots):
     return found
 
 
+def unsettled():
+    """Interfaces whose link-local address is still to come, or is not known to be unique yet."""
+    found = []
+    for link in json.loads(subprocess.run(["ip", "-d", "-j", "address"], check=True, capture_output=True).stdout):
+        name, flags = link["ifname"], link["flags"]
+        try:
+            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", encoding="ascii") as file:
+                off = file.read().strip() != "0"
+        except FileNotFoundError:
+            continue  # An MTU too small for IPv6, or gone.
+        if off or "LOOPBACK" in flags or "LOWER_UP" not in flags or "master" in link or "NOARP" in flags:
+            continue
+        six = [entry for entry in link["addr_info"] if entry["family"] == "inet6"]
+        local = any(entry["scope"] == "link" for entry in six) or link.get("inet6_addr_gen_mode") == "none"
+        if not local or any(entry.get("tentative") for entry in six):
+            found.append(name)
+    return found
+
+
+def settle(limit=20):
+    deadline = time.monotonic() + limit
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        sock.bind((0, 1 | 1 << 8))  # Links, and addresses of IPv6.
+        while names := unsettled():
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([sock], [], [], left)[0]:
+                sys.exit(f"no settled link-local address in {limit} s: {', '.join(names)}")
+            sock.recv(1 << 20)
+
+
 def snapshot(what):
     parts = network()
     if what == "all":
@@ -421,5 +458,7 @@ if __name__ == "__main__":
         machine()
     elif sys.argv[1:2] == ["--snapshot"]:
         snapshot(sys.argv[2])
+    elif sys.argv[1:] == ["--settle"]:
+        settle()
     else:
         sys.exit("this is a library; tests/e2e/run_unittest.py runs a test")
