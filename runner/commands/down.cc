@@ -19,11 +19,10 @@ Error WhatIsLeft(const std::string& lab, const Record& record) {
 }
 
 /// With the lab's lock held.
-Errors TakeDown(const Context& context, const std::string& lab) {
+Errors TakeDown(const Context& context, ChangingRun& run, const std::string& lab) {
   auto journal = OpenRecord(context, lab, Access::kWrite);
   if (!journal.ok()) return {std::move(journal).error()};
   const std::size_t before = journal->record().size();
-  ChangingRun run(context);
   auto backend = run.OpenBackend(lab);
   if (!backend.ok()) return {std::move(backend).error()};
   const Outcome outcome = TearDown(**backend, *journal, run.hooks());
@@ -41,9 +40,10 @@ Errors TakeDown(const Context& context, const std::string& lab) {
 }
 
 Errors DownOne(const Context& context, const std::string& lab) {
-  auto lock = LabLock::Take(context.state, lab, context.lock_timeout);
+  ChangingRun run(context);
+  auto lock = run.TakeLock(lab);
   if (!lock.ok()) return {std::move(lock).error()};
-  Errors errors = TakeDown(context, lab);
+  Errors errors = TakeDown(context, run, lab);
   if (Status left = lock->LeaveIfEmpty(); !left.ok()) errors.push_back(std::move(left).error());
   return errors;
 }

@@ -14,7 +14,6 @@ void Pass(int /*signal*/) {}
 }  // namespace
 
 Interrupts::Interrupts() {
-  g_asked = 0;
   struct sigaction ask = {};
   ask.sa_handler = Ask;
   ask.sa_flags = SA_RESTART;

@@ -5,7 +5,7 @@
 namespace runner {
 
 /// While it lives, the first of these signals only sets a flag, so that what was done can be undone; SIGPIPE is no
-/// reason to stop half-way either. One at a time.
+/// reason to stop half-way either. Asked once is asked for the rest of the process.
 class Interrupts {
  public:
   Interrupts();

@@ -1,5 +1,8 @@
 #include "commands/run.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -11,9 +14,26 @@ namespace {
 constexpr std::chrono::milliseconds kSilence{500};
 constexpr std::chrono::milliseconds kBetween{100};
 
+Error Interrupted() {
+  Error error = Fail("interrupted");
+  error.failure = Failure::kInterrupted;
+  return error;
+}
+
 }  // namespace
 
 ChangingRun::ChangingRun(const Context& context) : context_(context) {}
+
+Result<LabLock> ChangingRun::TakeLock(const std::string& lab) const {
+  const auto end = std::chrono::steady_clock::now() + context_.lock_timeout;
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    auto lock = LabLock::Take(context_.state, lab, std::clamp(left, std::chrono::milliseconds(0), kBetween));
+    if (lock.ok() || lock.error().code != EWOULDBLOCK) return lock;
+    if (Interrupts::asked()) return Interrupted();
+    if (left <= kBetween) return lock;
+  }
+}
 
 Hooks ChangingRun::hooks() {
   Hooks hooks;
@@ -77,11 +97,7 @@ std::string ChangingRun::tally() const {
 
 Errors ErrorsOf(const Outcome& outcome) {
   Errors errors = outcome.report.errors;
-  if (!errors.empty() && Interrupts::asked()) {
-    Error interrupted = Fail("interrupted");
-    interrupted.failure = Failure::kInterrupted;
-    errors = {std::move(interrupted)};
-  }
+  if (!errors.empty() && Interrupts::asked()) errors = {Interrupted()};
   for (Error error : outcome.roll_back) {
     error.tried = "undo" + (error.tried.empty() ? "" : ": " + error.tried);
     errors.push_back(std::move(error));

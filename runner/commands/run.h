@@ -15,6 +15,8 @@ class ChangingRun {
  public:
   explicit ChangingRun(const Context& context);
 
+  /// The lab's lock, waited for as long as the command line says. An interruption ends the wait.
+  Result<LabLock> TakeLock(const std::string& lab) const;
   /// For the executor. This object must outlive them.
   Hooks hooks();
   Result<std::unique_ptr<Backend>> OpenBackend(const std::string& lab) const;

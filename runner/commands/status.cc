@@ -51,13 +51,13 @@ Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
 }
 
 Errors Heal(const Context& context, const std::string& lab) {
-  auto lock = LabLock::Take(context.state, lab, context.lock_timeout);
+  ChangingRun run(context);
+  auto lock = run.TakeLock(lab);
   if (!lock.ok()) return {std::move(lock).error()};
   auto wish = RecordedWish(context, lab);
   if (!wish.ok()) return {std::move(wish).error()};
   auto journal = OpenRecord(context, lab, Access::kWrite);
   if (!journal.ok()) return {std::move(journal).error()};
-  ChangingRun run(context);
   auto backend = run.OpenBackend(lab);
   if (!backend.ok()) return {std::move(backend).error()};
   const Outcome outcome =

@@ -18,12 +18,12 @@ struct Finished {
 };
 
 /// With the lab's lock held.
-Result<Finished, Errors> BringUp(const Context& context, const WantedLab& wanted, AfterFailure after_failure) {
+Result<Finished, Errors> BringUp(const Context& context, ChangingRun& run, const WantedLab& wanted,
+                                 AfterFailure after_failure) {
   auto journal = OpenRecord(context, wanted.topology.name, Access::kWrite);
   if (!journal.ok()) return Errors{std::move(journal).error()};
   const bool was_up = journal->exists();
   const Wish wish = TRY(MakeWish(context, wanted, *journal));
-  ChangingRun run(context);
   auto backend = run.OpenBackend(wanted.topology.name);
   if (!backend.ok()) return Errors{std::move(backend).error()};
   Outcome outcome = Converge(wish.graph, Purpose::kUp, **backend, *journal, wish.header, after_failure, run.hooks());
@@ -66,8 +66,9 @@ Ending Up(const Context& context, const UpOptions& options) {
   const WantedLab wanted = TRY(ReadWantedLab(context, options.lab));
   PrintWarnings(context, wanted.warnings);
   const std::string& lab = wanted.topology.name;
-  LabLock lock = TRY(LabLock::Take(context.state, lab, context.lock_timeout));
-  auto finished = BringUp(context, wanted, options.keep ? AfterFailure::kKeep : AfterFailure::kRollBack);
+  ChangingRun run(context);
+  LabLock lock = TRY(run.TakeLock(lab));
+  auto finished = BringUp(context, run, wanted, options.keep ? AfterFailure::kKeep : AfterFailure::kRollBack);
   Status left = lock.LeaveIfEmpty();
   if (!finished.ok()) return WithExcerpts(std::move(finished).error(), wanted.source);
   PrintWarnings(context, WithExcerpts(finished->outcome.first.notes, wanted.source));

@@ -246,6 +246,30 @@ class Lifecycle(support.SandboxCase):
         self.toporun("up", self.write("x.yaml", "name: x\nnodes: {a: }\n"), "--lock-timeout", "20")
         self.assertEqual(130, running.finish(20))
 
+    def test_waiting_for_the_lock_can_be_interrupted(self):
+        path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sh, -c, 'echo started; exec sleep 60']]\n")
+        holder, signal_holder = self.start_waiting_up(path)
+        waiter = self.box.start(["sh", "-c", 'echo "pid $$"; exec "$0" down x --lock-timeout 60', support.TOPORUN])
+        pid = waiter.wait_for(r"^pid (\d+)$").group(1)
+        # It has its handlers when it waits; before that the signal's own way ends it, which would do as well.
+        self.box.run(["kill", "-INT", pid], check=True)
+        self.assertIn(waiter.finish(20), (130, -2), waiter.output)
+        signal_holder("INT")
+        self.assertEqual(130, holder.finish(20))
+
+    def test_a_terminal_shows_how_far_it_is(self):
+        path = self.write("x.yaml", "name: x\nnodes:\n  a:\n    exec: [[sleep, '0.7'], 'true']\n")
+        shown = self.toporun_on_terminal("up", path)
+        self.assertRegex(shown, r"\r\x1b\[K\d+/\d+ exec\r\x1b\[Kx is up: ")
+        quick = self.toporun_on_terminal("up", path)
+        self.assertEqual("x is up to date: nothing to do\r\n", quick)
+        self.assertIn("\x1b[1m", self.toporun_on_terminal("validate", "/nowhere.yaml"))
+        self.assertNotIn("\x1b[1m", self.toporun_on_terminal("validate", "/nowhere.yaml", env={"NO_COLOR": "1"}))
+
+    def toporun_on_terminal(self, *words, env=None):
+        command = " ".join([support.TOPORUN, *words])
+        return self.box.run(["script", "-qec", command, "/dev/null"], env=env).stdout
+
     def test_up_as_json(self):
         document = json.loads(self.toporun("up", self.write("pair.yaml", PAIR), "--json").stdout)
         self.assertEqual(("pair", True), (document["lab"], document["changed"]))

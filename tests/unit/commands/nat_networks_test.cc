@@ -13,7 +13,7 @@ Topology WithNatUplinks(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     Node node;
     node.name = name;
-    node.uplink = Uplink{.type = Uplink::Type::kNat, .interface = "uplink0"};
+    node.uplink.emplace().type = Uplink::Type::kNat;
     topology.nodes.push_back(node);
   }
   return topology;

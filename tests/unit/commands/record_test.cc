@@ -58,14 +58,14 @@ class RecordOfALab : public testing::Test {
 
 TEST_F(RecordOfALab, OfThisBootIsWhole) {
   Write({NamespaceOf("a"), FileOf("a")});
-  EXPECT_EQ((std::vector<std::string>{"node a", "file a/hosts"}), Ids(Access::kWrite));
+  EXPECT_EQ((std::vector<std::string>{"namespace a", "file a/hosts"}), Ids(Access::kWrite));
 }
 
 TEST_F(RecordOfALab, FromBeforeARebootKeepsItsFiles) {
   header_.boot_id = "another";
   Write({NamespaceOf("a"), FileOf("a")});
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kPlan));
-  EXPECT_EQ((std::vector<std::string>{"node a", "file a/hosts"}), Ids(Access::kLook)) << "kPlan must write nothing";
+  EXPECT_EQ((std::vector<std::string>{"namespace a", "file a/hosts"}), Ids(Access::kLook)) << "kPlan must write nothing";
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kWrite));
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kLook)) << "kWrite must have written";
 }
