@@ -66,7 +66,12 @@ void NodeDecoder::Decode(const YamlNode& map) {
     notes_.names_damaged = notes_.l3_damaged = true;
     return;
   }
-  if (fields.has_unknown()) {
+  // Interfaces and uplinks are maps: another key with a map in it may be one of them, misspelt.
+  const auto may_be_section = [](const YamlEntry& entry) {
+    return !entry.value->is_scalar() && !entry.value->is_sequence() && !IsExtension(entry.key->text) &&
+           std::ranges::find(kNodeKeys, entry.key->text) == kNodeKeys.end();
+  };
+  if (std::ranges::any_of(map.entries, may_be_section)) {
     notes_.names_damaged = true;
     if (fields.Find("interfaces") == nullptr) notes_.l3_damaged = true;
     if (fields.Find("uplink") == nullptr) notes_.uplink_damaged = true;

@@ -66,6 +66,8 @@ class Builder : public YAML::EventHandler {
     node->at = place.at;
     node->text = value;
     node->style = place.quoted ? Style::kQuoted : Style::kPlain;
+    // The library takes the end of the file for the closing quote.
+    if (place.quoted && !text_.IsClosed(mark.pos)) return Fail(place.at, "this is no YAML: the quote is not closed");
     if (tag == "!" || tag == "tag:yaml.org,2002:str") {
       node->style = Style::kQuoted;
     } else if (tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:bool" || tag == "tag:yaml.org,2002:float" ||

@@ -129,6 +129,23 @@ std::size_t YamlText::EndOfToken(std::size_t start) const {
   return end;
 }
 
+bool YamlText::IsClosed(int offset) const {
+  const std::size_t start = SkipProperties(Clamp(offset));
+  if (start >= text_.size()) return true;
+  const char quote = text_[start];
+  if (quote != '"' && quote != '\'') return true;
+  for (std::size_t i = start + 1; i < text_.size(); ++i) {
+    if (quote == '"' && text_[i] == '\\') {
+      ++i;
+    } else if (text_[i] == quote) {
+      // A doubled single quote stands for one; two empty scalars side by side are no YAML anyway.
+      if (quote == '"' || i + 1 >= text_.size() || text_[i + 1] != quote) return true;
+      ++i;
+    }
+  }
+  return false;
+}
+
 TokenPlace YamlText::Token(int offset) {
   const std::size_t start = SkipProperties(Clamp(offset));
   if (start >= text_.size()) return {.at = At(static_cast<int>(start), 1)};

@@ -32,6 +32,8 @@ class YamlText {
   /// The last character before `offset` that is no blank and no comment: where an empty value was expected.
   Position BeforeBlank(int offset);
   char ByteAt(int offset) const;
+  /// Whether the quoted scalar at `offset` has its closing quote; true for every other token.
+  bool IsClosed(int offset) const;
 
   /// An unquoted `${` in flow style, on the line of `offset` or the one before: what a syntax error there is about.
   std::optional<Position> UnquotedReference(int offset);
