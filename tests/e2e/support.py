@@ -64,6 +64,14 @@ class Running:
                 raise AssertionError(f"{self.argv}: waited for {pattern!r}, but it {why}; output:\n{self.output}")
             self.output += data.decode(errors="replace")
 
+    def drain(self):
+        """Reads what is there already."""
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                break
+            self.output += data.decode(errors="replace")
+
     def signal(self, number):
         """To the process and all that it started."""
         try:
