@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/nat.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -154,7 +154,8 @@ TEST_F(NatTest, HairpinLetsTheTargetsNeighboursIn) {
   const PortForward plain{.first = 8080, .last = 8080, .to = Ip("10.0.0.2"), .to_first = 80};
   const ThrowawayNet neighbour;
   // Where br_netfilter is there, it would translate bridged answers, and hide what the test is about.
-  router_.Run("for i in ip ip6; do f=/proc/sys/net/bridge/bridge-nf-call-${i}tables; test ! -e $f || echo 0 > $f; done");
+  router_.Run(
+      "for i in ip ip6; do f=/proc/sys/net/bridge/bridge-nf-call-${i}tables; test ! -e $f || echo 0 > $f; done");
   router_.Run(
       "ip link add br0 type bridge && ip link set br0 up && ip addr flush dev lan0 && "
       "ip addr add 10.0.0.1/24 dev br0 && ip link set lan0 master br0");

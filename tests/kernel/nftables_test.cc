@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/nftables.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
