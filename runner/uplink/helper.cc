@@ -231,6 +231,7 @@ int UplinkHelperMain(int argc, char** argv) {
   {
     Helper helper;
     const Status started = helper.Start();
+    close(kHelperConfigFd);
     Json json;
     if (started) {
       json["ready"] = true;
@@ -241,7 +242,6 @@ int UplinkHelperMain(int argc, char** argv) {
       status = 1;
     }
     Tell(json);
-    close(kHelperConfigFd);
     close(kHelperReadyFd);
     if (started) helper.Run();
   }

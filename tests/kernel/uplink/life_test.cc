@@ -209,9 +209,12 @@ TEST(UplinkLife, GivesUpWhatItDoesNotNeed) {
     const auto limits = ReadFile("/proc/" + std::to_string(process.pid) + "/limits");
     ASSERT_TRUE(limits);
     EXPECT_THAT(*limits, testing::ContainsRegex("Max core file size +0 +0"));
+    // It answers from its loop: what set-up needed is closed.
+    ASSERT_EQ(ReadUplink(network.spec.state_folder, "r1", process).life, Life::kServing);
     const std::string fds = Shell("ls -l /proc/" + std::to_string(process.pid) + "/fd");
     EXPECT_THAT(fds, testing::Not(HasSubstr("net:[")));
     EXPECT_THAT(fds, testing::Not(HasSubstr("memfd")));
+    EXPECT_THAT(fds, testing::Not(HasSubstr("pipe:")));
     struct stat status = {};
     ASSERT_EQ(stat("/run/toporun-lab/uplink-r1.log", &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600U);
