@@ -30,8 +30,9 @@ inline constexpr int kExitTimeout = 124;
 inline constexpr int kExitCannotRun = 126;
 inline constexpr int kExitNotFound = 127;
 
-/// Runs the command with the caller's own standard streams and waits. On a terminal the command's process group is in
-/// the foreground meanwhile; SIGTERM, SIGHUP (and, off a terminal, SIGINT and SIGQUIT) are passed on to it.
+/// Runs the command with the caller's own standard streams and waits. It shares the caller's process group, as below a
+/// shell: the terminal's keys reach it, and SIGINT, SIGQUIT, SIGTERM and SIGHUP that others send are passed on. With a
+/// timeout it has a group of its own, in the terminal's foreground meanwhile, that is ended whole when time is over.
 Result<int> RunIn(const EnterSpec& spec);
 
 enum class Stream { kOutput, kError };
