@@ -31,6 +31,7 @@ namespace runner {
 namespace {
 
 constexpr int kStartLimit = 15000;
+constexpr int kCarrierLimit = 5000;
 constexpr int kAskLimit = 3000;
 constexpr int kTermLimit = 2000;
 constexpr int kKillLimit = 10000;
@@ -259,12 +260,14 @@ Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<Forw
   Answer answer = WaitForHelper(ours.get(), kStartLimit);
   UplinkProcess process{.node = spec.node, .pid = answer.pid, .start_time = 0, .token = token};
   if (answer.ready) {
+    Status carrier;
+    if (spec.kind == UplinkSpec::Kind::kSlirp) carrier = WaitForCarrier(node_netns, spec.interface, kCarrierLimit);
     const auto start = StartTimeOf(answer.pid);
-    if (start) {
+    if (start && carrier) {
       process.start_time = *start;
       return process;
     }
-    answer.error = Fail("the helper ended at once");
+    answer.error = carrier ? Fail("the helper ended at once") : std::move(carrier).error();
   }
   // Nothing of a failed start is left running.
   if (const auto start = StartTimeOf(answer.pid); answer.pid > 0 && start) {

@@ -4,6 +4,7 @@
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -109,6 +110,24 @@ Result<Fd> OpenTap(int netns, const std::string& name) {
     return SystemError(errno, fmt::format("find the tap \"{}\"", name));
   }
   return Attach(name, kTapFlags);
+}
+
+Status WaitForCarrier(int netns, const std::string& name, int limit_ms) {
+  const auto inside = TRY(InNetns::Enter(netns));
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return SystemError(errno, "open a socket");
+  for (int waited = 0; waited <= limit_ms; ++waited) {
+    ifreq request = Request(name);
+    if (ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) {
+      return SystemError(errno, fmt::format("look at the tap \"{}\"", name));
+    }
+    const int flags = request.ifr_flags;
+    // It tells the new state a moment before it acts on it: one round more.
+    const bool done = (flags & IFF_UP) == 0 || (flags & IFF_RUNNING) != 0;
+    poll(nullptr, 0, 1);
+    if (done) return {};
+  }
+  return Fail(fmt::format("the tap \"{}\" has no carrier though it is served", name));
 }
 
 }  // namespace runner

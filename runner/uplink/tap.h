@@ -18,6 +18,10 @@ Status CreateTap(int netns, const std::string& name, const MacAddress& mac, std:
 /// both families left to us. EBUSY when a helper holds it.
 Result<Fd> OpenTap(int netns, const std::string& name);
 
+/// Waits until the tap, if it is up, sends what it is given: the kernel notices a new carrier some time after OpenTap,
+/// and drops every frame until then.
+Status WaitForCarrier(int netns, const std::string& name, int limit_ms);
+
 /// The calling thread inside another network namespace, for a scope.
 class InNetns {
  public:
