@@ -44,9 +44,9 @@ Result<RouteInfo> RouteFrom(Session& session, const RouteAttributes& attributes)
   return route;
 }
 
-std::string DescribeRoute(const RouteAttributes& route) {
-  if (route.hops.size() != 1) return "add";
-  std::string out = "add";
+std::string DescribeRoute(const RouteAttributes& route, Verb verb) {
+  std::string out = verb == Verb::kChange ? "change" : "add";
+  if (route.hops.size() != 1) return out;
   if (route.hops[0].via) out += " via " + route.hops[0].via->text();
   if (!route.hops[0].dev.empty()) out += " dev " + route.hops[0].dev;
   return out;
@@ -111,8 +111,9 @@ Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttrib
     return GoneIsFine(DeleteRoute(session.socket(), *old), {ESRCH, ENODEV});
   }
   RouteInfo fresh = TRY(RouteFrom(session, route));
-  Status status = AddRoute(session.socket(), fresh);
-  if (!status.ok()) status.error().tried = DescribeRoute(route);
+  Status status = action.verb == Verb::kChange ? ReplaceRoute(session.socket(), fresh)
+                                               : AddRoute(session.socket(), fresh);
+  if (!status.ok()) status.error().tried = DescribeRoute(route, action.verb);
   return status;
 }
 

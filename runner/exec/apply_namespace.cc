@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -70,15 +69,11 @@ Status EndProcesses(ApplyContext& context, const NamespaceName& name) {
   auto opened = Namespace::OpenPath(context.sessions.directory().Path(name));
   // A stray file holds no processes.
   if (!opened.ok()) return {};
+  // One walk through /proc tells which of all the namespaces have any.
   if (!context.processes) context.processes = kernel::FindProcessesByNamespace();
   const auto inode = TRY(kernel::ReadNamespaceInode(opened->fd()));
-  const auto found = context.processes->find(inode);
-  if (found == context.processes->end()) return {};
-  std::vector<kernel::ProcessIdentity> identities;
-  for (const kernel::ProcessInfo& process : found->second) identities.push_back(process.identity);
-  const auto spared = TRY(kernel::SignalAndWait(identities));
-  for (const kernel::ProcessInfo& process : found->second) {
-    if (std::ranges::find(spared, process.identity) != spared.end()) continue;
+  if (!context.processes->contains(inode)) return {};
+  for (const kernel::ProcessInfo& process : TRY(kernel::EndProcesses(opened->fd()))) {
     context.options.ended(name + ": ended process " + std::to_string(process.identity.pid) + " (" + process.comm + ")");
   }
   return {};

@@ -45,6 +45,7 @@ class Run {
         Fail(action);
       }
     }
+    if (Status status = journal_.Flush(); !status.ok()) report_.errors.push_back(std::move(status).error());
     return std::move(report_);
   }
 

@@ -17,16 +17,11 @@ constexpr int kFormat = 1;
 Json EncodeHeader(const LabHeader& header) {
   Json networks = Json::object();
   for (const auto& [node, network] : header.nat_networks) networks[node] = network.text();
-  return {{"toporun", kFormat},
-          {"lab", header.lab},
-          {"copy", header.is_copy},
-          {"file", header.file},
-          {"set", header.set},
-          {"digest", header.digest},
-          {"boot_id", header.boot_id},
-          {"host_namespace", header.host_namespace},
-          {"since", header.since},
-          {"nat_networks", std::move(networks)}};
+  return {{"toporun", kFormat},        {"lab", header.lab},
+          {"copy", header.is_copy},    {"file", header.file},
+          {"set", header.set},         {"digest", header.digest},
+          {"boot_id", header.boot_id}, {"host_namespace", header.host_namespace},
+          {"since", header.since},     {"nat_networks", std::move(networks)}};
 }
 
 bool ReadText(const Json& json, const char* key, std::string& out) {
@@ -82,6 +77,23 @@ Result<Journal> Journal::Open(std::string path) {
   journal.exists_ = true;
   TRY(journal.Load(*text).Wrap(Quote(journal.path_)));
   return journal;
+}
+
+Result<LabHeader> Journal::ReadHeader(const std::string& path) {
+  const std::string text = TRY(ReadFile(path));
+  constexpr std::string_view kBeginning = "{\"toporun\":";
+  std::optional<LabHeader> header;
+  std::size_t at = 0;
+  // A later one replaces an earlier one; the last line counts only with its newline.
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', at)) {
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end + 1;
+    if (!line.starts_with(kBeginning)) continue;
+    const auto json = ParseJson(line);
+    if (json.ok() && json->is_object()) header = DecodeHeader(*json);
+  }
+  if (!header) return Fail("read " + Quote(path), "it has no header");
+  return std::move(*header);
 }
 
 Status Journal::Load(std::string_view text) {
@@ -171,16 +183,23 @@ const RecordEntry* Journal::Find(const ResourceId& id) const {
 }
 
 Status Journal::Append(const std::string& line) {
-  if (path_.empty()) return {};
+  pending_ += line;
+  pending_ += '\n';
+  return Flush();
+}
+
+Status Journal::Flush() {
+  if (path_.empty()) pending_.clear();
+  if (pending_.empty()) return {};
   if (!file_.is_open()) {
     file_ = TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
     // A torn last line must not run into the next one.
     const auto text = exists_ ? ReadFile(path_) : Result<std::string>(std::string());
-    if (text.ok() && !text->empty() && (text->back() != '\n' || !damage_.empty())) TRY(Compact());
+    const bool torn = text.ok() && !text->empty() && (text->back() != '\n' || !damage_.empty());
     exists_ = true;
+    // Told whole again, with what was to be added.
+    if (torn) return Compact();
   }
-  pending_ += line;
-  pending_ += '\n';
   std::string_view rest = pending_;
   while (!rest.empty()) {
     const ssize_t written = write(file_.get(), rest.data(), rest.size());

@@ -34,6 +34,8 @@ class Journal {
   /// Reads the journal at `path` if there is one. One of another format is an error; one with a damaged line in the
   /// middle yields what stands before the damage, and `damage()` says so.
   static Result<Journal> Open(std::string path);
+  /// Only what holds for the lab as a whole: much less work than Open. A damaged header is an error.
+  static Result<LabHeader> ReadHeader(const std::string& path);
   /// One that is nowhere: for tests and for plans only.
   static Journal InMemory() { return Journal(""); }
 
@@ -53,6 +55,8 @@ class Journal {
   Status Gone(const ResourceId& id);
   /// As Gone, for what is told by the kernel anyway: the line may be written with a later one.
   Status Forget(const ResourceId& id);
+  /// Writes the lines that Forget kept back.
+  Status Flush();
   /// Writes what is left as a fresh file over the old one.
   Status Compact();
   /// Removes the file.

@@ -96,6 +96,12 @@ Status AddRoute(NetlinkSocket& socket, const RouteSpec& route) {
   return socket.Request(message, Words("add", route));
 }
 
+Status ReplaceRoute(NetlinkSocket& socket, const RouteSpec& route) {
+  NetlinkMessage message(RTM_NEWROUTE, NLM_F_REPLACE);
+  EncodeRoute(message, route);
+  return socket.Request(message, Words("change to", route));
+}
+
 Status DeleteRoute(NetlinkSocket& socket, const RouteInfo& route) {
   NetlinkMessage message(RTM_DELROUTE, 0);
   RouteInfo exact = route;

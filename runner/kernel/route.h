@@ -59,6 +59,9 @@ Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter fil
 
 /// EEXIST when there is a route with the same prefix, table and metric.
 Status AddRoute(NetlinkSocket& socket, const RouteSpec& route);
+/// Puts `route` in the place of the one with the same prefix, table and metric, without a moment between them. Whoever
+/// calls it has looked whose that is: the kernel does not ask. ENOENT (IPv6: or ESRCH) when there is none.
+Status ReplaceRoute(NetlinkSocket& socket, const RouteSpec& route);
 /// Prefix, table, protocol, scope, type, metric and next hops must fit; ESRCH when there is none. An IPv4 metric of 0
 /// means "any" to the kernel, which takes the lowest.
 Status DeleteRoute(NetlinkSocket& socket, const RouteInfo& route);

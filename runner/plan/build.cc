@@ -114,7 +114,8 @@ class Builder {
       NamespaceAttributes attributes{.name = NamespaceOf(place), .node = node.name, .attach = AttachText(node)};
       const bool made = !node.attach;
       // A key under `sysctls` has the last word; the loader refuses a clash.
-      if ((made && !HasSysctl(node, "net.ipv4.ip_forward")) || node.forwarding.ipv4) {
+      const bool own_ipv4 = HasSysctl(node, "net.ipv4.ip_forward") || HasSysctl(node, "net.ipv4.conf.all.forwarding");
+      if ((made && !own_ipv4) || node.forwarding.ipv4) {
         attributes.forwarding_ipv4 = node.forwarding.ipv4 && node.forwarding.ipv4->value;
       }
       if ((made && !HasSysctl(node, "net.ipv6.conf.all.forwarding")) || node.forwarding.ipv6) {
@@ -563,6 +564,13 @@ class Builder {
     }
   }
 
+  /// The node's own address on an uplink whose subnet was chosen just now is not known to the loader.
+  IpAddress TargetOf(const PublishedPort& port, const Node& node) const {
+    const auto network = NetworkOf(node);
+    if (!port.target.is_unspecified() || !network) return port.target;
+    return AddressesOf(Uplink::Type::kNat, *network).node.address();
+  }
+
   /// Type nat: masquerade, published ports and forwarding where the far end is.
   void AddHostNat(const Node& node, const Uplink& uplink, const ResourceId& link) {
     const std::string table = "toporun-" + topology_.name + "-" + node.name;
@@ -579,7 +587,7 @@ class Builder {
                                                                       .address = port.host_address,
                                                                       .protocol = port.protocol,
                                                                       .port = port.host_port,
-                                                                      .to = port.target,
+                                                                      .to = TargetOf(port, node),
                                                                       .to_port = port.port},
                                                   .at = {}}));
       }

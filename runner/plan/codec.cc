@@ -170,6 +170,22 @@ struct ToFields {
   }
 };
 
+struct NatWords {
+  static std::string From(const std::optional<IpPrefix>& source) { return source ? " source " + source->text() : ""; }
+  static std::string Ports(const PortRange& range) {
+    return std::to_string(range.first) + (range.count() > 1 ? "-" + std::to_string(range.last) : "");
+  }
+  std::string operator()(const Masquerade& rule) const { return "masquerade out " + rule.out + From(rule.source); }
+  std::string operator()(const SourceNat& rule) const {
+    return "snat out " + rule.out + From(rule.source) + " to " + rule.to.text();
+  }
+  std::string operator()(const PortForward& rule) const {
+    std::string out = rule.protocol == Protocol::kTcp ? "forward tcp " : "forward udp ";
+    if (!rule.in.empty()) out = "in " + rule.in + " " + out;
+    return out + Ports(rule.port) + " to " + rule.to.text() + (rule.to_port ? " " + Ports(*rule.to_port) : "");
+  }
+};
+
 // ---- Differences
 
 std::string FieldText(const Json& json) {
@@ -229,6 +245,25 @@ bool IsOpen(const T& value) {
   }
 }
 
+/// `NODE:IFNAME` of a device: neither a lab's nor a node's name has a dot.
+std::string EndText(const DeviceAttributes& device) {
+  return (device.ns.empty() ? "host" : device.ns.substr(device.ns.find('.') + 1)) + ":" + device.name;
+}
+template <class T>
+std::string EndText(const T&) {
+  return "";
+}
+
+/// NAT rules as the file has them: `masquerade out wan0`.
+std::string NatText(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) {
+    const auto rule = DecodeNatRule(line);
+    out += (out.empty() ? "" : ", ") + (rule.ok() ? std::visit(NatWords{}, rule->rule) : line);
+  }
+  return out.empty() ? "none" : out;
+}
+
 /// Long values and renderings are told as changed, not quoted.
 Difference Describe(const std::string& field, std::string before, std::string after, Role role) {
   constexpr std::size_t kLongest = 120;
@@ -257,7 +292,7 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
     const auto* record = recorded == nullptr ? nullptr : static_cast<const Field*>(known[i]);
     ++i;
     if constexpr (Visitable<Field>) {
-      const std::string inner = std::is_same_v<T, VethAttributes> ? prefix + field.name + " " : prefix;
+      const std::string inner = std::is_same_v<T, VethAttributes> ? EndText(field) + " " : prefix;
       Compare(inner, field, now, record, out);
     } else {
       const std::string label = prefix + name;
@@ -266,7 +301,11 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
         if (record != nullptr && !(*record == now)) out.push_back(Describe(label, "", "", role));
       } else if (role == Role::kRecorded) {
         if (record != nullptr && !(*record == field)) {
-          out.push_back(Describe(label, ValueText(*record), ValueText(field), role));
+          if constexpr (std::is_same_v<T, NatAttributes> && std::is_same_v<Field, std::vector<std::string>>) {
+            out.push_back(Describe(label, NatText(*record), NatText(field), role));
+          } else {
+            out.push_back(Describe(label, ValueText(*record), ValueText(field), role));
+          }
         }
       } else if (IsOpen(field)) {
         // The file no longer says it: only a new object has the kernel's own choice again.

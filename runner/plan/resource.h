@@ -183,11 +183,11 @@ struct RouteAttributes {
     v("table", self.table, Role::kIdentity);
     v("metric", self.metric, Role::kIdentity);
     v("type", self.type, Role::kReplace);
-    v("hops", self.hops, Role::kReplace);
-    v("scope", self.scope, Role::kReplace);
-    v("from", self.from, Role::kReplace);
-    v("mtu", self.mtu, Role::kReplace);
-    v("onlink", self.onlink, Role::kReplace);
+    v("hops", self.hops, Role::kInPlace);
+    v("scope", self.scope, Role::kInPlace);
+    v("from", self.from, Role::kInPlace);
+    v("mtu", self.mtu, Role::kInPlace);
+    v("onlink", self.onlink, Role::kInPlace);
   }
 };
 

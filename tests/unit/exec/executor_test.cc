@@ -35,6 +35,11 @@ Graph Wish(std::vector<Resource> resources) {
   EXPECT_TRUE(graph.ok());
   return std::move(graph).value();
 }
+LabHeader Header() {
+  LabHeader header;
+  header.lab = "lab";
+  return header;
+}
 std::vector<std::string> Ids(const Record& record) {
   std::vector<std::string> ids;
   for (const RecordEntry& entry : record) ids.push_back(entry.resource.id.text());
@@ -48,7 +53,7 @@ const std::vector<std::string> kLabIds = {"link host:to-a--a:eth0", "link host:t
 class Converging : public testing::Test {
  protected:
   Outcome Up(const std::vector<Resource>& lab, AfterFailure after = AfterFailure::kRollBack) {
-    return Converge(Wish(lab), Purpose::kUp, backend_, journal_, {.lab = "lab"}, after, hooks_);
+    return Converge(Wish(lab), Purpose::kUp, backend_, journal_, Header(), after, hooks_);
   }
   FakeBackend backend_;
   Journal journal_ = Journal::InMemory();
@@ -78,7 +83,7 @@ TEST_F(Converging, UndoesItsOwnWorkAfterAFailureAtAnyCall) {
       Journal journal = Journal::InMemory();
       backend.fault = [&](int call, const Action&) { return call == failing ? fault : Fault::kNone; };
       const Outcome outcome =
-          Converge(Wish(kLab), Purpose::kUp, backend, journal, {.lab = "lab"}, AfterFailure::kRollBack, hooks_);
+          Converge(Wish(kLab), Purpose::kUp, backend, journal, Header(), AfterFailure::kRollBack, hooks_);
       ASSERT_EQ(outcome.report.errors.size(), 1U) << failing;
       EXPECT_THAT(outcome.report.errors[0].where, testing::AnyOfArray(kLabIds));
       EXPECT_TRUE(outcome.rolled_back);
@@ -136,14 +141,14 @@ TEST_F(Converging, AKernelThatDoesNotObeyIsTheError) {
     Result<Attributes> Apply(const Action& action) override { return action.resource.attributes; }
   } liar;
   const Outcome outcome =
-      Converge(Wish(kLab), Purpose::kUp, liar, journal_, {.lab = "lab"}, AfterFailure::kKeep, hooks_);
+      Converge(Wish(kLab), Purpose::kUp, liar, journal_, Header(), AfterFailure::kKeep, hooks_);
   ASSERT_EQ(outcome.report.errors.size(), 1U);
   EXPECT_EQ(outcome.report.errors[0].why, "the kernel does not show what was asked for");
 }
 
 TEST_F(Converging, TearsDownFromTheRecordAlone) {
   ASSERT_TRUE(Up(kLab).report.ok());
-  const Outcome outcome = TearDown(backend_, journal_, hooks_);
+  const Outcome outcome = runner::TearDown(backend_, journal_, hooks_);
   EXPECT_TRUE(outcome.report.ok());
   EXPECT_THAT(backend_.Standing(), IsEmpty());
   EXPECT_THAT(Ids(journal_.record()), IsEmpty());
@@ -154,13 +159,13 @@ TEST_F(Converging, TearsDownTheRestWhenOneObjectStays) {
   backend_.fault = [](int, const Action& action) {
     return action.resource.id == HostCable("a").id ? Fault::kRefuse : Fault::kNone;
   };
-  const Outcome outcome = TearDown(backend_, journal_, hooks_);
+  const Outcome outcome = runner::TearDown(backend_, journal_, hooks_);
   ASSERT_EQ(outcome.report.errors.size(), 1U);
   EXPECT_EQ(outcome.report.errors[0].where, "link host:to-a--a:eth0");
   EXPECT_THAT(outcome.report.skipped, ElementsAre(Space("a").id));
   EXPECT_THAT(backend_.Standing(), ElementsAre("link host:to-a--a:eth0", "namespace a"));
   backend_.fault = [](int, const Action&) { return Fault::kNone; };
-  EXPECT_TRUE(TearDown(backend_, journal_, hooks_).report.ok());
+  EXPECT_TRUE(runner::TearDown(backend_, journal_, hooks_).report.ok());
   EXPECT_THAT(backend_.Standing(), IsEmpty());
 }
 

@@ -33,7 +33,12 @@ class JournalFile : public testing::Test {
   /// Two namespaces made, one gone again, one only begun.
   void Write() {
     Journal journal = Open();
-    ASSERT_TRUE(journal.SetHeader({.lab = "lab", .file = "/x.yaml", .set = {{"A", "1"}}, .nat_networks = {{"r", *IpPrefix::Parse("10.213.0.0/30")}}}).ok());
+    LabHeader header;
+    header.lab = "lab";
+    header.file = "/x.yaml";
+    header.set = {{"A", "1"}};
+    header.nat_networks = {{"r", *IpPrefix::Parse("10.213.0.0/30")}};
+    ASSERT_TRUE(journal.SetHeader(header).ok());
     for (const char* node : {"a", "b"}) {
       ASSERT_TRUE(journal.Begin(Space(node), {}).ok());
       ASSERT_TRUE(journal.Made(Space(node).id, Space(node).attributes).ok());
@@ -85,6 +90,17 @@ TEST_F(JournalFile, CutAtAnyByteIsReadUpToThere) {
   EXPECT_EQ(most, 2U);
 }
 
+TEST_F(JournalFile, ForgottenIsGoneOnceFlushed) {
+  Write();
+  {
+    Journal journal = Open();
+    ASSERT_TRUE(journal.Forget(Space("b").id).ok());
+    EXPECT_EQ(Open().record().size(), 2U);
+    ASSERT_TRUE(journal.Flush().ok());
+  }
+  EXPECT_EQ(Open().record().size(), 1U);
+}
+
 TEST_F(JournalFile, DamagedInTheMiddleSaysSo) {
   Write();
   std::string text = *ReadFile(path_);
@@ -97,6 +113,23 @@ TEST_F(JournalFile, DamagedInTheMiddleSaysSo) {
 TEST_F(JournalFile, OfAnotherFormatIsRefused) {
   ASSERT_TRUE(ReplaceFile(path_, "{\"toporun\": 999}\n").ok());
   EXPECT_FALSE(Journal::Open(path_).ok());
+}
+
+TEST_F(JournalFile, HeaderAloneIsTheLastOne) {
+  Write();
+  LabHeader header = Open().header();
+  header.file = "/another.yaml";
+  {
+    Journal journal = Open();
+    ASSERT_TRUE(journal.SetHeader(header).ok());
+  }
+  ASSERT_TRUE(Journal::ReadHeader(path_).ok());
+  EXPECT_EQ(*Journal::ReadHeader(path_), header);
+  const std::string text = *ReadFile(path_);
+  ASSERT_TRUE(ReplaceFile(path_, text.substr(0, text.size() - 1)).ok());
+  EXPECT_NE(*Journal::ReadHeader(path_), header) << "a torn last line does not count";
+  ASSERT_TRUE(ReplaceFile(path_, "").ok());
+  EXPECT_FALSE(Journal::ReadHeader(path_).ok());
 }
 
 TEST_F(JournalFile, CompactedTellsTheSame) {

@@ -88,7 +88,7 @@ TEST(Differences, NameTheEndAndBothValues) {
   wish.b.mtu = 1400;
   const auto differences = Differences(wish, Cable(), nullptr);
   ASSERT_EQ(differences.size(), 1U);
-  EXPECT_EQ(differences[0].text(), "eth0 mtu 1500 → 1400");
+  EXPECT_EQ(differences[0].text(), "r2:eth0 mtu 1500 → 1400");
   EXPECT_EQ(differences[0].role, Role::kInPlace);
 }
 

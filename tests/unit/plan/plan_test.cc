@@ -90,7 +90,7 @@ TEST_F(Lab, IsChangedInPlaceWhereTheKernelCan) {
   auto wish = all_;
   wish[2] = Cable("a", "b", 1400);
   EXPECT_THAT(DescribePlan(MakePlan(Wish(wish), Recorded(all_), Standing(all_), Purpose::kUp)),
-              ElementsAre("~   link a:eth0--b:eth0  eth0 mtu 1500 → 1400"));
+              ElementsAre("~   link a:eth0--b:eth0  a:eth0 mtu 1500 → 1400"));
 }
 
 TEST_F(Lab, ReplacesWhatStandsOnAReplacedObject) {
