@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 """Edits of a lab that is up: `plan` names just the objects that the edit is about, `up` touches just those, and traffic
 elsewhere in the lab loses nothing."""
 
