@@ -57,12 +57,17 @@ Status WriteExisting(const std::string& path, std::string_view content) {
 
 Status ReplaceFile(const std::string& path, std::string_view content, mode_t mode) {
   const std::string fresh = path + ".new";
+  Status status;
   {
     const Fd fd = TRY(OpenFile(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
-    TRY(WriteAll(fd.get(), content, fresh));
+    status = WriteAll(fd.get(), content, fresh);
   }
-  if (rename(fresh.c_str(), path.c_str()) != 0) return SystemError(errno, "rename " + Quote(fresh));
-  return {};
+  if (status.ok() && rename(fresh.c_str(), path.c_str()) != 0) {
+    status = SystemError(errno, "rename " + Quote(fresh));
+  }
+  // Half a file, or one that found no place, helps nobody.
+  if (!status.ok()) unlink(fresh.c_str());
+  return status;
 }
 
 Status MakeFolders(const std::string& path, mode_t mode) {

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
@@ -48,6 +50,13 @@ Errors DownOne(const Context& context, const std::string& lab) {
   return errors;
 }
 
+/// A run that was killed before its first change leaves a folder without a record.
+Status ClearFolder(const Context& context, const std::string& lab) {
+  if (access(context.state.LabFolder(lab).c_str(), F_OK) != 0) return {};
+  LabLock lock = TRY(LabLock::Take(context.state, lab, std::chrono::milliseconds(0)));
+  return lock.LeaveIfEmpty();
+}
+
 Ending Finish(const Context& context, const std::vector<std::string>& labs, Errors errors) {
   if (!errors.empty()) return errors;
   if (context.json()) PrintJson(context, Json{{"down", labs}});
@@ -61,6 +70,7 @@ Ending Down(const Context& context, const DownOptions& options) {
   if (!options.all) {
     const LabName lab = TRY(FindLab(context, options.lab));
     if (!lab.is_up) {
+      TRY(ClearFolder(context, lab.name));
       Say(context, "lab " + Quote(lab.name) + " is not up: nothing to do");
       return Finish(context, {}, {});
     }

@@ -104,18 +104,7 @@ Status ApplyFolder(ApplyContext& context, const Action& action, const FolderAttr
   const std::string key = "folder:" + folder.name;
   const bool names = folder.name == "netns";
   const std::string& path = names ? context.options.namespace_directory : context.options.files_base;
-  if (action.verb != Verb::kRemove) {
-    return shared.Join(key, context.options.lab, [&]() -> Result<std::string> {
-      const std::string former = IsFolder(path) ? "there" : "absent";
-      if (names) {
-        TRY(PrepareNamespaceDirectory(context.sessions.directory()));
-      } else {
-        TRY(MakeFolders(path));
-      }
-      return former;
-    });
-  }
-  return shared.Leave(key, context.options.lab, [&](const std::string& former) -> Status {
+  const auto remove = [&](const std::string& former) -> Status {
     // Somebody else's names or files keep it, and so does its having been there before.
     if (former != "absent") return {};
     if (names && !TRY(ListNamespaces(context.sessions.directory())).empty()) return {};
@@ -126,7 +115,15 @@ Status ApplyFolder(ApplyContext& context, const Action& action, const FolderAttr
       return SystemError(errno, "remove folder " + Quote(path));
     }
     return {};
-  });
+  };
+  if (action.verb == Verb::kRemove) return shared.Leave(key, context.options.lab, remove);
+  // Counted first: whoever finds the folder after a crash knows that it is ours.
+  TRY(shared.Join(key, context.options.lab, [&path]() -> Result<std::string> {
+    return std::string(IsFolder(path) ? "there" : "absent");
+  }));
+  Status made = names ? PrepareNamespaceDirectory(context.sessions.directory()) : MakeFolders(path);
+  if (!made.ok()) TRY(shared.Leave(key, context.options.lab, remove));
+  return made;
 }
 
 Status ApplyNamespace(ApplyContext& context, const Action& action, const NamespaceAttributes& ns) {

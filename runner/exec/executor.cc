@@ -219,7 +219,6 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
       break;
     }
     if (round > 0) spdlog::debug("round {}: {}", round + 1, SummarizePlan(plan));
-    outcome.changed = true;
     if (!journal.exists()) {
       // Without a record the first thing made would be nobody's.
       if (auto status = journal.SetHeader(header); !status.ok()) {
@@ -227,6 +226,7 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
         return outcome;
       }
     }
+    outcome.changed = true;
     Append(outcome.report, Execute(plan, backend, journal, OnFailure::kStop, hooks));
     if (outcome.report.interrupted) outcome.report.errors.push_back(Interrupted());
     if (!outcome.report.errors.empty()) break;

@@ -1,5 +1,7 @@
 #include "exec/observe.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <map>
@@ -10,6 +12,7 @@
 #include "exec/translate.h"
 #include "kernel/files.h"
 #include "kernel/mark.h"
+#include "kernel/nat.h"
 #include "kernel/neighbour.h"
 #include "kernel/nftables_user.h"
 #include "kernel/sysctl.h"
@@ -156,7 +159,7 @@ class Visit {
     return Observed{.attributes = now, .owner = Owner::kOurs};
   }
 
-  Result<std::optional<Observed>> See(const NatAttributes& asked) const {
+  Result<std::optional<Observed>> See(const NatAttributes& asked, const Attributes* recorded) const {
     const kernel::TableId table{.family = "inet", .name = asked.table};
     auto listing = context_.nft.ListTable(session_.place().fd(), table);
     if (!listing.ok()) {
@@ -165,7 +168,9 @@ class Visit {
     }
     NatAttributes now = asked;
     now.listing = kernel::NormalListing(*listing);
-    return std::optional(Observed{.attributes = now, .owner = Owner::kOurs});
+    // Among somebody else's tables only one that has the lab's own name is known to be ours without a record.
+    const bool ours = is_ours() || recorded != nullptr || asked.table != kernel::NatTableId().name;
+    return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
   }
 
   Result<std::optional<Observed>> See(const NftablesAttributes& asked, const Attributes* recorded) const {
@@ -334,11 +339,13 @@ class Observer {
     const Attributes& attributes = question.resource->attributes;
     if (const auto* folder = std::get_if<FolderAttributes>(&attributes)) {
       const auto users = SharedHost(context_.options.state).Users(kSharedFolder + folder->name);
-      if (std::ranges::find(users, context_.options.lab) != users.end()) {
+      const bool names = folder->name == "netns";
+      const std::string& path = names ? context_.options.namespace_directory : context_.options.files_base;
+      if (std::ranges::find(users, context_.options.lab) != users.end() && access(path.c_str(), F_OK) == 0) {
         Put(question, {.attributes = *folder, .owner = Owner::kOurs});
       }
     } else if (const auto* file = std::get_if<FileAttributes>(&attributes)) {
-      return SeeFile(question, *file);
+      return SeeFile(question, *file).Wrap(question.resource->id.text());
     } else if (const auto* uplink = std::get_if<UplinkAttributes>(&attributes)) {
       const UplinkState& state = UplinkOf(uplink->node);
       if (state.life == UplinkState::Life::kServing) {
@@ -434,7 +441,7 @@ class Observer {
     } else if (const auto* sysctl = std::get_if<SysctlAttributes>(&attributes)) {
       seen = visit.See(*sysctl);
     } else if (const auto* nat = std::get_if<NatAttributes>(&attributes)) {
-      seen = TRY(visit.See(*nat));
+      seen = TRY(visit.See(*nat, question.recorded));
     } else if (const auto* nftables = std::get_if<NftablesAttributes>(&attributes)) {
       seen = TRY(visit.See(*nftables, question.recorded));
     }

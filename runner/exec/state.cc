@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "kernel/netlink.h"
 #include "kernel/netns.h"
 
 namespace runner {
@@ -108,8 +109,9 @@ Result<Fd> LockShared(const StateRoot& root) {
 
 void RemoveRootIfEmpty(const StateRoot& root) {
   for (const std::string& name : ListFolder(root.path)) {
-    if (name != ".shared.lock") return;
+    if (name != ".shared.lock" && name != ".shared.new") return;
   }
+  unlink((root.path + "/.shared.new").c_str());
   unlink((root.path + "/.shared.lock").c_str());
   // Not empty after all: somebody came in between, and stays.
   rmdir(root.path.c_str());
@@ -149,12 +151,24 @@ Result<std::string> BootId() {
 }
 
 Result<std::uint64_t> HostNamespaceId() {
+  // Asked of a socket here: to enter the namespace that one is in already may be refused.
+  const NetlinkSocket socket = TRY(NetlinkSocket::Open());
+  const std::uint64_t cookie = socket.cookie();
+  if (cookie != 0) return cookie;
   const Namespace host = TRY(Namespace::Current());
-  const std::uint64_t cookie = host.cookie();
-  return cookie != 0 ? cookie : host.inode();
+  return host.inode();
 }
 
 Result<LabLock> LabLock::Take(const StateRoot& root, const std::string& lab, std::chrono::milliseconds timeout) {
+  auto lock = TakeOrFail(root, lab, timeout);
+  // Without a record and without a holder, what was made for the lock goes away again.
+  if (!lock.ok() && lock.error().code != EWOULDBLOCK) {
+    TRY(LabLock(Fd(), root, lab).LeaveIfEmpty());
+  }
+  return lock;
+}
+
+Result<LabLock> LabLock::TakeOrFail(const StateRoot& root, const std::string& lab, std::chrono::milliseconds timeout) {
   const std::string folder = root.LabFolder(lab);
   const std::string path = LockPath(root, lab);
   while (true) {
@@ -177,6 +191,7 @@ Result<LabLock> LabLock::Take(const StateRoot& root, const std::string& lab, std
 Status LabLock::LeaveIfEmpty() {
   if (access(root_.JournalPath(lab_).c_str(), F_OK) == 0) return {};
   const std::string folder = root_.LabFolder(lab_);
+  if (access(folder.c_str(), F_OK) != 0) return {};
   for (const std::string& name : ListFolder(folder)) {
     if (name != "lock") unlink((folder + "/" + name).c_str());
   }
@@ -187,10 +202,10 @@ Status LabLock::LeaveIfEmpty() {
 }
 
 Status SharedHost::Join(const std::string& key, const std::string& lab,
-                        const std::function<Result<std::string>()>& first) {
+                        const std::function<Result<std::string>()>& former) {
   const Fd lock = TRY(LockShared(root_));
   Json all = TRY(ReadShared(root_));
-  if (!all.contains(key)) all[key] = {{"former", TRY(first())}, {"labs", Json::array()}};
+  if (!all.contains(key)) all[key] = {{"former", TRY(former())}, {"labs", Json::array()}};
   Json& labs = all[key]["labs"];
   if (std::ranges::find(labs, Json(lab)) == labs.end()) labs.push_back(lab);
   return ReplaceFile(SharedPath(root_), JsonText(all), 0600);

@@ -41,6 +41,7 @@ class LabLock {
   Status LeaveIfEmpty();
 
  private:
+  static Result<LabLock> TakeOrFail(const StateRoot& root, const std::string& lab, std::chrono::milliseconds timeout);
   LabLock(Fd fd, StateRoot root, std::string lab) : fd_(std::move(fd)), root_(std::move(root)), lab_(std::move(lab)) {}
   Fd fd_;
   StateRoot root_;
@@ -52,8 +53,9 @@ class SharedHost {
  public:
   explicit SharedHost(StateRoot root) : root_(std::move(root)) {}
 
-  /// The lab uses `key` from now on. `first` runs if nobody did before and returns the former value to remember.
-  Status Join(const std::string& key, const std::string& lab, const std::function<Result<std::string>()>& first);
+  /// The lab uses `key` from now on; to be called before it changes what the key stands for. If nobody did before,
+  /// `former` tells the value to remember.
+  Status Join(const std::string& key, const std::string& lab, const std::function<Result<std::string>()>& former);
   /// The lab no longer uses it. `last` runs with the remembered value if nobody does any more.
   Status Leave(const std::string& key, const std::string& lab, const std::function<Status(const std::string&)>& last);
   /// The labs that use `key`.

@@ -58,6 +58,10 @@ std::optional<std::string> NodeFiles::LinkTarget(std::string_view file) const {
 
 Status NodeFiles::Remove(std::string_view file) const {
   const std::string victim = path(file);
+  // What a run that was killed was about to put there.
+  if (const std::string fresh = victim + ".new"; unlink(fresh.c_str()) != 0 && errno != ENOENT) {
+    return SystemError(errno, "remove").Wrap(fresh);
+  }
   if (unlink(victim.c_str()) == 0 || errno == ENOENT) return {};
   return SystemError(errno, "remove").Wrap(victim);
 }
