@@ -23,7 +23,9 @@ class Injector {
     socket_.Reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     EXPECT_TRUE(socket_.is_open());
     to_.sll_family = AF_PACKET;
+    to_.sll_protocol = htons(kEtherIpv6);
     to_.sll_ifindex = static_cast<int>(if_nametoindex("tap0"));
+    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&to_), sizeof to_), 0);
   }
   void Send(std::vector<std::uint8_t> frame) const {
     const std::uint8_t gateway[6] = {0x52, 0x55, 10, 0, 2, 2};
@@ -32,6 +34,9 @@ class Injector {
     EXPECT_EQ(sendto(socket_.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&to_), sizeof to_),
               static_cast<ssize_t>(frame.size()));
   }
+
+  /// Receives the IPv6 frames that come to the node.
+  const Fd& socket() const { return socket_; }
 
  private:
   MacAddress mac_;
@@ -112,6 +117,27 @@ TEST(UplinkBoundary, PolicyIsChangedWhileItRuns) {
     EXPECT_EQ(ReadUplink(network.spec.state_folder, "r1", process).spec, network.spec);
     SendTo(client, Network::kWorld, 9000, "x");
     EXPECT_TRUE(Receive(denied).arrived);
+  });
+}
+
+TEST(UplinkBoundary, NoRouterAdvertisementComes) {
+  InSandbox([] {
+    Network network;
+    network.Start();
+    const Injector injector(network);
+    injector.Send(Transport("fe80::1234", "ff02::2", kProtoIcmp6, {133, 0, 0, 0, 0, 0, 0, 0}, 2));
+    // Frames are handled in order: what answers the solicitation comes before what answers this.
+    injector.Send(Transport(Network::kNode6, "fd00::2", kProtoIcmp6, {128, 0, 0, 0, 0, 1, 0, 1}, 2));
+    constexpr std::size_t kType = kEthernetHeader + 40;
+    std::vector<int> types;
+    while (types.empty() || types.back() != 129) {
+      const Datagram frame = Receive(injector.socket());
+      ASSERT_TRUE(frame.arrived);
+      if (frame.payload.size() > kType && frame.payload[kEthernetHeader + 6] == kProtoIcmp6) {
+        types.push_back(static_cast<std::uint8_t>(frame.payload[kType]));
+      }
+    }
+    EXPECT_EQ(std::count(types.begin(), types.end(), 134), 0);
   });
 }
 

@@ -167,7 +167,8 @@ Datagram Receive(const Fd& socket, int limit_ms) {
   if (got < 0) return datagram;
   datagram.arrived = true;
   datagram.payload = buffer.substr(0, static_cast<std::size_t>(got));
-  datagram.from = FromSockaddr(reinterpret_cast<const sockaddr&>(from)).value();
+  // A packet socket's sender has no IP address.
+  datagram.from = FromSockaddr(reinterpret_cast<const sockaddr&>(from)).value_or(UdpEndpoint());
   return datagram;
 }
 

@@ -71,17 +71,6 @@ TEST(UplinkTraffic, UdpOfBothFamilies) {
   });
 }
 
-TEST(UplinkTraffic, NoRouterAdvertisementGivesASecondAddress) {
-  InSandbox([] {
-    Network network;
-    network.Start();
-    // The kernel asks for routers when the interface gets its carrier; an answer would be there before this ping's.
-    Shell("ip netns exec lab.r1 ping -c 2 -W 5 fd00::2");
-    const Json addresses = Ip("-6 -n lab.r1 addr show tap0")[0]["addr_info"];
-    EXPECT_EQ(addresses.size(), 2U) << addresses.dump();
-  });
-}
-
 TEST(UplinkTraffic, GatewayAndWorldAnswerPing) {
   InSandbox([] {
     Network network;
