@@ -127,7 +127,7 @@ class Planner {
       note.where = resource.id.text();
       note.severity = Severity::kWarning;
       note.at = resource.at;
-      note.notes.push_back({.at = {}, .text = "`toporun exec` runs it now; after `toporun down` the next `up` runs it"});
+      note.notes.emplace_back().text = "`toporun exec` runs it now; after `toporun down` the next `up` runs it";
       plan_.notes.push_back(std::move(note));
     }
     return {};
