@@ -16,8 +16,8 @@ class Ending {
  public:
   Ending(int status) : status_(status) {}                    // NOLINT(google-explicit-constructor)
   Ending(Error error) : Ending(Errors{std::move(error)}) {}  // NOLINT(google-explicit-constructor)
-  Ending(Errors errors)
-      : status_(StatusOf(errors)), errors_(std::move(errors)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Ending(Errors errors) : status_(StatusOf(errors)), errors_(std::move(errors)) {}
   Ending(int status, Errors errors) : status_(status), errors_(std::move(errors)) {}
 
   int status() const { return status_; }

@@ -25,7 +25,9 @@ Status ReadNetwork(NetlinkSocket& socket, PlaceView& view) {
   return {};
 }
 
-Result<PlaceView> ReadPlace(const Context& context, const RecordedPlace& place) {
+using ProcessesByNamespace = std::map<kernel::NamespaceInode, std::vector<kernel::ProcessInfo>>;
+
+Result<PlaceView> ReadPlace(const Context& context, const RecordedPlace& place, const ProcessesByNamespace& processes) {
   PlaceView view{.node = place.node, .ns_name = place.ns_name};
   view.kind = place.is_switch ? PlaceView::Kind::kSwitch : PlaceView::Kind::kNode;
   const auto ns = Namespace::OpenPath(NamespacePath(context, place));
@@ -35,7 +37,8 @@ Result<PlaceView> ReadPlace(const Context& context, const RecordedPlace& place) 
   }
   NetlinkSocket socket = TRY(NetlinkSocket::OpenIn(*ns));
   TRY(ReadNetwork(socket, view));
-  view.processes = TRY(kernel::FindProcesses(ns->fd())).size();
+  const auto inside = processes.find(TRY(kernel::ReadNamespaceInode(ns->fd())));
+  view.processes = inside == processes.end() ? 0 : inside->second.size();
   return view;
 }
 
@@ -82,9 +85,10 @@ class Inspector {
       : context_(context), record_(record), view_(view) {}
 
   Status Look() {
+    const ProcessesByNamespace processes = kernel::FindProcessesByNamespace();
     for (const RecordedPlace& place : PlacesOf(record_)) {
       nodes_[place.ns_name] = place.node;
-      view_.places.push_back(TRY(ReadPlace(context_, place).Wrap("node " + Quote(place.node))));
+      view_.places.push_back(TRY(ReadPlace(context_, place, processes).Wrap("node " + Quote(place.node))));
     }
     if (const auto devices = HostDevices(record_); !devices.empty()) view_.places.push_back(TRY(ReadHost(devices)));
     for (const RecordEntry& entry : record_) AddRecorded(entry.resource);

@@ -70,6 +70,13 @@ void WarnOfOldPath(const Context& context, const std::map<std::string, LabHeader
   }
 }
 
+/// Whether --name is another than the file's own.
+bool IsCopy(const Context& context, const Source& source, const Settings& set) {
+  if (!context.name) return false;
+  const auto own = LoadSource(source, set, std::nullopt);
+  return !own.ok() || own->topology.name != *context.name;
+}
+
 struct Reading {
   std::string file;
   Settings set;
@@ -106,8 +113,8 @@ bool LooksLikeFile(const std::string& word) {
 std::map<std::string, LabHeader> LabsThatAreUp(const StateRoot& state) {
   std::map<std::string, LabHeader> up;
   for (const std::string& name : state.Labs()) {
-    const auto journal = Journal::Open(state.JournalPath(name));
-    LabHeader header = journal.ok() ? journal->header() : LabHeader{};
+    auto read = Journal::ReadHeader(state.JournalPath(name));
+    LabHeader header = read.ok() ? std::move(*read) : LabHeader{};
     header.lab = name;
     up.emplace(name, std::move(header));
   }
@@ -168,7 +175,7 @@ Result<WantedLab, Errors> ReadWantedLab(const Context& context, const std::strin
     }
   }
   const auto lab = up.find(loaded.topology.name);
-  const bool is_copy = context.name.has_value() || (lab != up.end() && lab->second.is_copy);
+  const bool is_copy = lab != up.end() ? lab->second.is_copy : IsCopy(context, *source, reading->set);
   return WantedLab{.source = std::move(*source),
                    .topology = std::move(loaded.topology),
                    .warnings = std::move(loaded.warnings),

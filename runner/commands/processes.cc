@@ -51,9 +51,9 @@ Ending ListProcesses(const Context& context, const std::string& lab, const std::
   const LabPlaces places = TRY(FindPlaces(context, lab));
   std::vector<std::vector<std::string>> rows = {{"NODE", "PID", "COMMAND"}};
   Json json = Json::array();
+  auto processes = kernel::FindProcessesByNamespace();
   for (const RecordedPlace& place : TRY(PlacesMeant(places, node))) {
-    const auto inode = TRY(InodeOf(context, place));
-    for (const kernel::ProcessInfo& process : TRY(kernel::FindProcesses(inode))) {
+    for (const kernel::ProcessInfo& process : processes[TRY(InodeOf(context, place))]) {
       const std::string& command = process.command_line.empty() ? process.comm : process.command_line;
       rows.push_back({place.node, std::to_string(process.identity.pid), command});
       json.push_back({{"node", place.node}, {"pid", process.identity.pid}, {"command", command}});

@@ -60,7 +60,7 @@ std::vector<RecordedPlace> PlacesOf(const Record& record) {
     places.push_back(
         {.node = ns->node, .ns_name = ns->name, .is_switch = ns->is_switch, .is_attached = !ns->attach.empty()});
   }
-  std::ranges::stable_partition(places, [](const RecordedPlace& place) { return !place.is_switch; });
+  std::stable_partition(places.begin(), places.end(), [](const RecordedPlace& place) { return !place.is_switch; });
   return places;
 }
 

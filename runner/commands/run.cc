@@ -51,7 +51,7 @@ Result<std::unique_ptr<Backend>> ChangingRun::OpenBackend(const std::string& lab
   options.output = [this](std::string_view node, std::string_view line) {
     Say(context_, fmt::format("{} | {}", node, line));
   };
-  options.ended = [this](const std::string& process) { Say(context_, "ended " + process); };
+  options.ended = [this](const std::string& process) { Say(context_, process); };
   return OpenLinuxBackend(std::move(options));
 }
 

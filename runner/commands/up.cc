@@ -49,14 +49,17 @@ void TellResult(const Context& context, const std::string& lab, const Finished& 
   PrintJson(context, json);
 }
 
-/// What a failed run leaves behind, where it is not as before.
-void TellWhatStays(const Context& context, const std::string& lab, const Outcome& outcome) {
-  if (!outcome.changed) return;
-  if (!outcome.rolled_back) {
-    Say(context, fmt::format("what was done stays; `toporun down {}` removes it", lab));
-  } else if (outcome.roll_back.empty()) {
-    Say(context, "what was done is undone");
-  }
+/// What a failed run leaves behind.
+std::string WhatStays(const std::string& lab, const Outcome& outcome) {
+  if (!outcome.rolled_back) return "what was done stays; `toporun down " + lab + "` removes it";
+  if (outcome.roll_back.empty()) return "what was done is undone";
+  return "not all that was done could be undone; `toporun down " + lab + "` removes what is left";
+}
+
+Errors Failures(const std::string& lab, const Outcome& outcome, const Source& source) {
+  Errors errors = WithExcerpts(ErrorsOf(outcome), source);
+  if (outcome.changed && !errors.empty()) errors.back().notes.push_back({.at = {}, .text = WhatStays(lab, outcome)});
+  return errors;
 }
 
 }  // namespace
@@ -72,10 +75,7 @@ Ending Up(const Context& context, const UpOptions& options) {
   Status left = lock.LeaveIfEmpty();
   if (!finished.ok()) return WithExcerpts(std::move(finished).error(), wanted.source);
   PrintWarnings(context, WithExcerpts(finished->outcome.first.notes, wanted.source));
-  if (!finished->outcome.report.ok()) {
-    TellWhatStays(context, lab, finished->outcome);
-    return WithExcerpts(ErrorsOf(finished->outcome), wanted.source);
-  }
+  if (!finished->outcome.report.ok()) return Failures(lab, finished->outcome, wanted.source);
   TRY(std::move(left));
   TellResult(context, lab, *finished);
   return kExitDone;

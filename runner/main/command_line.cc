@@ -142,9 +142,11 @@ class Parser {
     return command;
   }
   void AddLab(CLI::App* command, const std::string& about = "a topology file, or a lab that is up") {
-    command->add_option("LAB", words_.lab, about);
+    command->add_option("LAB", words_.lab, about)->type_name("");
   }
-  void AddNode(CLI::App* command, const std::string& about) { command->add_option("NODE", words_.node, about); }
+  void AddNode(CLI::App* command, const std::string& about) {
+    command->add_option("NODE", words_.node, about)->type_name("");
+  }
 
   void AddChangingCommands() {
     CLI::App* up = Add("up", "make the system match the file", [this]() -> Result<Run> {

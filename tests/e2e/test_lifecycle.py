@@ -234,7 +234,7 @@ class Lifecycle(support.SandboxCase):
             running, signal = self.start_waiting_up(path)
             signal(name)
             self.assertEqual(130, running.finish(20), running.output)
-            self.assertTrue(running.output.endswith("what was done is undone\ninterrupted\n"), running.output)
+            self.assertTrue(running.output.endswith("interrupted\nnote: what was done is undone\n"), running.output)
             self.assertSame(before, self.box.snapshot(), ignore=("mount",))
 
     def test_the_lock_is_held_while_a_lab_changes(self):
