@@ -3,21 +3,27 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_set>
 
 #include "base/text.h"
 
 namespace runner {
 namespace {
 
+/// PLACE:IFNAME of each end.
+std::unordered_set<std::string> EndsOf(const Topology& topology) {
+  std::unordered_set<std::string> ends;
+  ends.reserve(topology.links.size() * 2);
+  for (const Link& link : topology.links) {
+    for (const LinkEnd* end : {&link.a, &link.b}) ends.insert(end->text());
+  }
+  return ends;
+}
+
 /// Interfaces that no link ends in need a type; an inherited entry without one is then meant for others.
 void CheckTypes(Draft& draft, Diagnostics& diagnostics) {
   Topology& topology = draft.topology;
-  std::set<std::pair<std::string, std::string>> ends;
-  for (const Link& link : topology.links) {
-    for (const LinkEnd* end : {&link.a, &link.b}) {
-      if (end->place.kind == Place::Kind::kNode) ends.emplace(end->place.name, end->interface);
-    }
-  }
+  const std::unordered_set<std::string> ends = EndsOf(topology);
   for (std::size_t i = 0; i < topology.nodes.size(); ++i) {
     Node& node = topology.nodes[i];
     const NodeNotes& notes = draft.nodes[i];
@@ -31,7 +37,7 @@ void CheckTypes(Draft& draft, Diagnostics& diagnostics) {
       Interface& interface = node.interfaces[j];
       const bool is_uplink = node.uplink && node.uplink->interface == interface.name;
       const bool needs_type = std::holds_alternative<Given>(interface.type) && !interface.type_at.known() &&
-                              interface.name != "lo" && !is_uplink && !ends.contains({node.name, interface.name});
+                              interface.name != "lo" && !is_uplink && !ends.contains(node.name + ":" + interface.name);
       if (!needs_type) {
         kept.push_back(std::move(interface));
         continue;
@@ -66,15 +72,13 @@ void GiveMac(const std::string& lab, const Place& place, Interface& interface) {
 }
 
 void GiveMacs(Topology& topology) {
-  std::set<std::pair<std::string, std::string>> ends;
-  for (const Link& link : topology.links) {
-    for (const LinkEnd* end : {&link.a, &link.b}) ends.emplace(end->place.text(), end->interface);
-  }
+  const std::unordered_set<std::string> ends = EndsOf(topology);
   for (Node& node : topology.nodes) {
     const Place place{.kind = Place::Kind::kNode, .name = node.name};
     for (Interface& interface : node.interfaces) {
       // What an attached namespace has already, and an uplink's own, is not ours to name.
-      const bool given = std::holds_alternative<Given>(interface.type) && !ends.contains({node.name, interface.name});
+      const bool given =
+          std::holds_alternative<Given>(interface.type) && !ends.contains(node.name + ":" + interface.name);
       if (!given) GiveMac(topology.name, place, interface);
     }
   }

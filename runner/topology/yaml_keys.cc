@@ -14,7 +14,7 @@ class KeyResolver {
 
   void Resolve(YamlNode& map) {
     // Aliases refer backwards only, so this cannot run in a circle; the tree's limits bound the depth.
-    if (!map.is_map() || !done_.insert(&map).second) return;
+    if (!map.is_map() || IsPlain(map) || !done_.insert(&map).second) return;
     std::vector<YamlEntry> merged;
     std::vector<YamlEntry> own;
     for (const YamlEntry& entry : map.entries) {
@@ -45,6 +45,20 @@ class KeyResolver {
   }
 
  private:
+  /// Most maps are small and have nothing to resolve; for them a look at each pair is the fastest way.
+  static bool IsPlain(const YamlNode& map) {
+    constexpr std::size_t kSmall = 8;
+    if (map.entries.size() > kSmall) return false;
+    for (std::size_t i = 0; i < map.entries.size(); ++i) {
+      const YamlNode& key = *map.entries[i].key;
+      if (key.refused || key.text == "<<") return false;
+      for (std::size_t j = 0; j < i; ++j) {
+        if (map.entries[j].key->text == key.text) return false;
+      }
+    }
+    return true;
+  }
+
   /// Of several maps with the same key the first one counts, as the merge key's specification says.
   void AddMerged(const YamlNode& value, std::vector<YamlEntry>& merged) {
     if (value.is_map()) {

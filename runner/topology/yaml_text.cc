@@ -49,13 +49,13 @@ std::optional<YamlText::IllFormed> YamlText::FindIllFormed() {
   for (std::size_t i = 0; i < text_.size();) {
     const auto byte = static_cast<unsigned char>(text_[i]);
     const std::size_t length = SequenceLength(text_.substr(i));
-    const Position at = At(static_cast<int>(i), 1);
-    if (length == 0) return IllFormed{at, "this is not UTF-8"};
-    if (byte == 0) return IllFormed{at, "a NUL byte: this is no text"};
+    const auto ill_formed = [&](const char* why) { return IllFormed{At(static_cast<int>(i), 1), why}; };
+    if (length == 0) return ill_formed("this is not UTF-8");
+    if (byte == 0) return ill_formed("a NUL byte: this is no text");
     const bool control = (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f ||
                          (byte == 0xc2 && static_cast<unsigned char>(text_[i + 1]) < 0xa0 &&
                           static_cast<unsigned char>(text_[i + 1]) != 0x85);
-    if (control) return IllFormed{at, "a control character that YAML does not allow"};
+    if (control) return ill_formed("a control character that YAML does not allow");
     i += length;
   }
   return std::nullopt;
