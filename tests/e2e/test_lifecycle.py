@@ -74,6 +74,13 @@ class Lifecycle(support.SandboxCase):
     def labs(self):
         return {lab["name"] for lab in json.loads(self.toporun("list", "--json").stdout)["labs"]}
 
+    def test_down_clears_what_a_killed_first_up_left(self):
+        before = self.box.snapshot()
+        self.box.run(["mkdir", "-p", "-m", "700", "/run/toporun/x"], check=True)
+        self.box.run(["touch", "/run/toporun/x/lock"], check=True)
+        self.assertEqual('lab "x" is not up: nothing to do\n', self.toporun("down", "x").stderr)
+        self.assertSame(before, self.box.snapshot())
+
     def test_down_all(self):
         path = self.write("pair.yaml", PAIR)
         self.toporun("up", path)
