@@ -96,7 +96,7 @@ class ReferenceResolver {
   void EraseDropped() {
     for (auto* dropped : {&routes_, &nat_}) {
       std::ranges::sort(*dropped, std::ranges::greater());
-      dropped->erase(std::ranges::unique(*dropped).begin(), dropped->end());
+      dropped->erase(std::unique(dropped->begin(), dropped->end()), dropped->end());
     }
     const auto erase = [](auto& list, std::size_t item) {
       if (item < list.size()) list.erase(list.begin() + static_cast<std::ptrdiff_t>(item));
