@@ -155,9 +155,9 @@ using Status = Result<void>;
 /// that one may stand inside another.
 #define TRY(...) TRY_NAMED(__COUNTER__, __VA_ARGS__)
 #define TRY_NAMED(number, ...) TRY_AS(number, __VA_ARGS__)
-#define TRY_AS(number, ...)                                                     \
-  __extension__({                                                               \
-    auto try_result_##number = (__VA_ARGS__);                                   \
+#define TRY_AS(number, ...)                                                       \
+  __extension__({                                                                 \
+    auto try_result_##number = (__VA_ARGS__);                                     \
     if (!try_result_##number.ok()) return std::move(try_result_##number).error(); \
-    std::move(try_result_##number).value();                                     \
+    std::move(try_result_##number).value();                                       \
   })

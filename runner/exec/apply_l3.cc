@@ -111,8 +111,8 @@ Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttrib
     return GoneIsFine(DeleteRoute(session.socket(), *old), {ESRCH, ENODEV});
   }
   RouteInfo fresh = TRY(RouteFrom(session, route));
-  Status status = action.verb == Verb::kChange ? ReplaceRoute(session.socket(), fresh)
-                                               : AddRoute(session.socket(), fresh);
+  Status status =
+      action.verb == Verb::kChange ? ReplaceRoute(session.socket(), fresh) : AddRoute(session.socket(), fresh);
   if (!status.ok()) status.error().tried = DescribeRoute(route, action.verb);
   return status;
 }
@@ -165,13 +165,14 @@ Status ApplyNftables(ApplyContext& context, const Action& action, NftablesAttrib
   const int ns = session.place().fd();
   const auto* before = action.before ? &std::get<NftablesAttributes>(*action.before) : nullptr;
   // `before` holds the tables that the record names and that still stand.
-  const std::vector<kernel::TableId> old = before == nullptr ? std::vector<kernel::TableId>() : TablesFrom(before->tables);
+  const std::vector<kernel::TableId> old =
+      before == nullptr ? std::vector<kernel::TableId>() : TablesFrom(before->tables);
   if (action.verb == Verb::kRemove) return kernel::DeleteTables(context.nft, ns, old);
   kernel::UserRules rules{.text = nftables.text,
                           .old_tables = old,
                           .own_tables = {kernel::NatTableId()},
                           .owner = context.IsOwnNamespace(nftables.ns) ? kernel::NamespaceOwner::kLab
-                                                                      : kernel::NamespaceOwner::kSomebodyElse,
+                                                                       : kernel::NamespaceOwner::kSomebodyElse,
                           .interfaces = context.InterfacesOf(nftables.ns)};
   nftables.tables.clear();
   nftables.listing.clear();

@@ -118,9 +118,8 @@ Status ApplyFolder(ApplyContext& context, const Action& action, const FolderAttr
   };
   if (action.verb == Verb::kRemove) return shared.Leave(key, context.options.lab, remove);
   // Counted first: whoever finds the folder after a crash knows that it is ours.
-  TRY(shared.Join(key, context.options.lab, [&path]() -> Result<std::string> {
-    return std::string(IsFolder(path) ? "there" : "absent");
-  }));
+  TRY(shared.Join(key, context.options.lab,
+                  [&path]() -> Result<std::string> { return std::string(IsFolder(path) ? "there" : "absent"); }));
   Status made = names ? PrepareNamespaceDirectory(context.sessions.directory()) : MakeFolders(path);
   if (!made.ok()) TRY(shared.Leave(key, context.options.lab, remove));
   return made;

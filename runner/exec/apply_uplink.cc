@@ -44,8 +44,9 @@ Error LastWords(int status, const std::vector<std::string>& lines) {
 Error AboutNft(Error error, const Resource& resource) {
   error.where = resource.id.text();
   if (error.at.known()) {
-    error.notes.insert(error.notes.begin(),
-                       {.at = {}, .text = "line " + std::to_string(error.at.line) + " of the commands: " + error.excerpt});
+    error.notes.insert(
+        error.notes.begin(),
+        {.at = {}, .text = "line " + std::to_string(error.at.line) + " of the commands: " + error.excerpt});
   }
   for (Note& note : error.notes) note.at = {};
   error.at = resource.at;
@@ -150,8 +151,7 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
       // Ports that a helper of ours holds until its own replacement are free by then.
       if (action.before || action.replaces) continue;
       const auto uplink = context.known.find({.kind = Kind::kUplink, .name = forward->node});
-      const NamespaceName from =
-          uplink == context.known.end() ? "" : std::get<UplinkAttributes>(uplink->second).from;
+      const NamespaceName from = uplink == context.known.end() ? "" : std::get<UplinkAttributes>(uplink->second).from;
       auto session = context.sessions.Get(from);
       // Its far side is a node that this run makes: nothing listens there yet.
       if (!session.ok()) continue;

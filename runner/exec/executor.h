@@ -35,11 +35,11 @@ RunReport Execute(const Plan& plan, Backend& backend, Journal& journal, OnFailur
 
 /// How a wish was met.
 struct Outcome {
-  RunReport report;        // of all rounds together
-  Plan first;              // what was decided at the start
-  Errors roll_back;        // what could not be undone
+  RunReport report;  // of all rounds together
+  Plan first;        // what was decided at the start
+  Errors roll_back;  // what could not be undone
   bool rolled_back = false;
-  bool changed = false;    // something was done (and, unless rolled back, stays)
+  bool changed = false;  // something was done (and, unless rolled back, stays)
 };
 
 enum class AfterFailure { kRollBack, kKeep };

@@ -23,8 +23,8 @@ struct LabHeader {
   std::vector<std::pair<std::string, std::string>> set;  // --set
   std::string digest;                                    // of the file's text
   std::string boot_id;
-  std::uint64_t host_namespace = 0;  // cookie (or inode) of the namespace that `host` stands for
-  std::string since;                 // RFC 3339, when the lab was first brought up
+  std::uint64_t host_namespace = 0;              // cookie (or inode) of the namespace that `host` stands for
+  std::string since;                             // RFC 3339, when the lab was first brought up
   std::map<std::string, IpPrefix> nat_networks;  // as chosen for uplinks of type nat
   friend bool operator==(const LabHeader&, const LabHeader&) = default;
 };

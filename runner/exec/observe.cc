@@ -202,9 +202,7 @@ class Visit {
     return {};
   }
 
-  static Owner OwnerByProtocol(std::uint8_t protocol) {
-    return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown;
-  }
+  static Owner OwnerByProtocol(std::uint8_t protocol) { return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown; }
 
   static bool SelectsTheSame(const RuleAttributes& a, const RuleAttributes& b) {
     return a.family == b.family && a.priority == b.priority && a.from == b.from && a.to == b.to && a.iif == b.iif &&
@@ -269,7 +267,8 @@ class Observer {
   void Ask(const Resource& resource, const Attributes* recorded) {
     const Question question{.resource = &resource, .recorded = recorded};
     by_namespace_[NamespaceOf(resource.attributes)].push_back(question);
-    if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes); veth != nullptr && veth->b.ns != veth->a.ns) {
+    if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes);
+        veth != nullptr && veth->b.ns != veth->a.ns) {
       by_namespace_[veth->b.ns].push_back(question);
     }
   }
@@ -498,8 +497,8 @@ class Observer {
     now.joined = halves.a.end && halves.b.end && halves.a.peer == halves.b.index && halves.b.peer == halves.a.index;
     if (halves.a.end) now.a = *halves.a.end;
     if (halves.b.end) now.b = *halves.b.end;
-    const bool foreign = (halves.a.end && halves.a.owner == Owner::kForeign) ||
-                         (halves.b.end && halves.b.owner == Owner::kForeign);
+    const bool foreign =
+        (halves.a.end && halves.a.owner == Owner::kForeign) || (halves.b.end && halves.b.owner == Owner::kForeign);
     out_.insert_or_assign(id, Observed{.attributes = now, .owner = foreign ? Owner::kForeign : Owner::kOurs});
   }
 

@@ -27,8 +27,8 @@ Result<StateRoot> FindStateRoot(const std::string& option);
 Result<std::string> BootId();
 Result<std::uint64_t> HostNamespaceId();
 
-/// The lab's lock, held for as long as this object lives. It makes the lab's folder (0700); LeaveIfEmpty removes what is
-/// left without a journal.
+/// The lab's lock, held for as long as this object lives. It makes the lab's folder (0700); LeaveIfEmpty removes what
+/// is left without a journal.
 class LabLock {
  public:
   /// Waits up to `timeout`; the error names the holder's pid and since when.
@@ -37,7 +37,8 @@ class LabLock {
   LabLock& operator=(LabLock&&) = default;
   ~LabLock() = default;
 
-  /// With no journal in it: removes the lab's folder, and the root if that was its last. Files of the lab (logs) go too.
+  /// With no journal in it: removes the lab's folder, and the root if that was its last. Files of the lab (logs) go
+  /// too.
   Status LeaveIfEmpty();
 
  private:

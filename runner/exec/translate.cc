@@ -19,9 +19,10 @@ constexpr Pair<Scope> kScopes[] = {{Scope::kGlobal, RT_SCOPE_UNIVERSE},
                                    {Scope::kSite, RT_SCOPE_SITE},
                                    {Scope::kLink, RT_SCOPE_LINK},
                                    {Scope::kHost, RT_SCOPE_HOST}};
-constexpr Pair<RouteType> kTypes[] = {{RouteType::kUnicast, RTN_UNICAST},         {RouteType::kLocal, RTN_LOCAL},
-                                      {RouteType::kBlackhole, RTN_BLACKHOLE},     {RouteType::kUnreachable, RTN_UNREACHABLE},
-                                      {RouteType::kProhibit, RTN_PROHIBIT},       {RouteType::kThrow, RTN_THROW}};
+constexpr Pair<RouteType> kTypes[] = {
+    {RouteType::kUnicast, RTN_UNICAST},     {RouteType::kLocal, RTN_LOCAL},
+    {RouteType::kBlackhole, RTN_BLACKHOLE}, {RouteType::kUnreachable, RTN_UNREACHABLE},
+    {RouteType::kProhibit, RTN_PROHIBIT},   {RouteType::kThrow, RTN_THROW}};
 constexpr Pair<RuleAction> kActions[] = {{RuleAction::kLookup, FR_ACT_TO_TBL},
                                          {RuleAction::kBlackhole, FR_ACT_BLACKHOLE},
                                          {RuleAction::kUnreachable, FR_ACT_UNREACHABLE},
@@ -37,7 +38,9 @@ std::optional<Ours> FromKernel(const Pair<Ours> (&table)[N], std::uint8_t kernel
   return found == std::end(table) ? std::nullopt : std::optional(found->ours);
 }
 
-kernel::NatRule NatRuleFrom(const Masquerade& rule) { return kernel::Masquerade{.out = rule.out, .source = rule.source}; }
+kernel::NatRule NatRuleFrom(const Masquerade& rule) {
+  return kernel::Masquerade{.out = rule.out, .source = rule.source};
+}
 kernel::NatRule NatRuleFrom(const SourceNat& rule) {
   return kernel::SourceNat{.out = rule.out, .source = rule.source, .to = rule.to};
 }

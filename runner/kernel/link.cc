@@ -8,7 +8,6 @@
 
 #include <cerrno>
 
-
 namespace runner {
 namespace {
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-
 namespace runner {
 namespace {
 

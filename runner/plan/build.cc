@@ -69,8 +69,8 @@ class Builder {
     // What is on the host stands on nothing of the lab's.
     std::erase_if(on, [](const DependsOn& d) { return d.id.kind == Kind::kNamespace && d.id.name == "host"; });
     std::ranges::sort(on);
-    const auto twice = std::ranges::unique(on, {}, &DependsOn::id);
-    on.erase(twice.begin(), twice.end());
+    const auto same = [](const DependsOn& a, const DependsOn& b) { return a.id == b.id; };
+    on.erase(std::unique(on.begin(), on.end(), same), on.end());
     resources_.push_back({.id = {.kind = kind, .name = std::move(name)},
                           .attributes = std::move(attributes),
                           .dependencies = std::move(on),
@@ -235,8 +235,7 @@ class Builder {
         on.push_back({.id = port, .strength = Strength::kAfter});
       }
       Add(Kind::kActivation, DeviceName(bridge.place, bridge.name),
-          ActivationAttributes{
-              .ns = NamespaceOf(bridge.place), .dev = bridge.name, .up = bridge.interface.is_up()},
+          ActivationAttributes{.ns = NamespaceOf(bridge.place), .dev = bridge.name, .up = bridge.interface.is_up()},
           bridge.at, on);
     }
   }
@@ -252,8 +251,8 @@ class Builder {
     const ResourceId id = DeviceId(place, interface);
     on.push_back({.id = id});
     if (id.kind == Kind::kBridge) {
-      on.push_back({.id = {.kind = Kind::kActivation, .name = DeviceName(place, interface)},
-                    .strength = Strength::kAfter});
+      on.push_back(
+          {.id = {.kind = Kind::kActivation, .name = DeviceName(place, interface)}, .strength = Strength::kAfter});
     }
   }
 
@@ -262,9 +261,8 @@ class Builder {
     std::vector<IpPrefix>& before = addresses_[{place, interface}];
     // The kernel removes secondary IPv4 addresses together with the first one of their subnet.
     if (!attributes.prefix.is_ipv6()) {
-      const auto primary = std::ranges::find_if(before, [&](const IpPrefix& other) {
-        return other.Masked() == attributes.prefix.Masked();
-      });
+      const auto primary = std::ranges::find_if(
+          before, [&](const IpPrefix& other) { return other.Masked() == attributes.prefix.Masked(); });
       if (primary != before.end()) on.push_back({.id = AddressId(place, interface, *primary)});
     }
     before.push_back(attributes.prefix);
@@ -576,9 +574,8 @@ class Builder {
     const std::string table = "toporun-" + topology_.name + "-" + node.name;
     NatAttributes attributes{.ns = NamespaceOf(uplink.from), .table = table, .rules = {}, .listing = {}};
     for (const IpPrefix& network : NetworksOf(node)) {
-      attributes.rules.push_back(
-          EncodeNatRule({.rule = Masquerade{.out = HostEndName(topology_.name, node.name), .source = network.Masked()},
-                         .at = {}}));
+      attributes.rules.push_back(EncodeNatRule(
+          {.rule = Masquerade{.out = HostEndName(topology_.name, node.name), .source = network.Masked()}, .at = {}}));
     }
     for (const Node& other : topology_.nodes) {
       for (const PublishedPort& port : other.ports) {
@@ -692,8 +689,7 @@ class Builder {
             node.at, {on, folder, {.id = shared}});
       } else if (node.hosts) {
         Add(Kind::kFile, node.name + "/hosts",
-            FileAttributes{.ns = ns, .name = "hosts", .content = HostsFile(topology_, node)}, node.at,
-            {on, folder});
+            FileAttributes{.ns = ns, .name = "hosts", .content = HostsFile(topology_, node)}, node.at, {on, folder});
       }
       Add(Kind::kFile, node.name + "/resolv.conf",
           FileAttributes{
@@ -707,10 +703,8 @@ class Builder {
     for (const ExecCommand& command : node.exec) {
       ++number;
       Add(Kind::kExec, node.name + "/" + std::to_string(number),
-          ExecAttributes{.ns = NamespaceOf(NodePlace(node)),
-                         .node = node.name,
-                         .number = number,
-                         .command = command.command},
+          ExecAttributes{
+              .ns = NamespaceOf(NodePlace(node)), .node = node.name, .number = number, .command = command.command},
           command.at, {{.id = NamespaceId(NodePlace(node))}});
     }
   }

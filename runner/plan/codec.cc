@@ -9,22 +9,18 @@ namespace runner {
 namespace {
 
 template <class T>
-concept Visitable = requires(T& t) { T::Visit(t, [](auto...) {}); };
+concept Visitable = requires(T& t) {
+  T::Visit(t, [](auto...) {});
+};
 
 // ---- Encode
 
 Json Encode(const std::string& value) { return value; }
 Json Encode(bool value) { return value; }
 template <class T>
-  requires std::is_integral_v<T>
-Json Encode(T value) {
-  return value;
-}
+requires std::is_integral_v<T> Json Encode(T value) { return value; }
 template <class T>
-  requires std::is_enum_v<T>
-Json Encode(T value) {
-  return static_cast<int>(value);
-}
+requires std::is_enum_v<T> Json Encode(T value) { return static_cast<int>(value); }
 Json Encode(const IpAddress& value) { return value.text(); }
 Json Encode(const IpPrefix& value) { return value.text(); }
 Json Encode(const MacAddress& value) { return value.text(); }
@@ -64,7 +60,7 @@ bool Decode(const Json& json, bool& value) {
   return true;
 }
 template <class T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 bool Decode(const Json& json, T& value) {
   if (!json.is_number_integer()) return false;
   const auto wide = json.get<std::int64_t>();
@@ -72,7 +68,7 @@ bool Decode(const Json& json, T& value) {
   return static_cast<std::int64_t>(value) == wide;
 }
 template <class T>
-  requires std::is_enum_v<T>
+requires std::is_enum_v<T>
 bool Decode(const Json& json, T& value) {
   int number = 0;
   if (!Decode(json, number)) return false;
@@ -369,8 +365,8 @@ Result<Resource> DecodeResource(const Json& json) {
   if (!id) return bad("unknown kind of object");
   Resource resource{
       .id = *id, .attributes = TRY(DecodeAttributes(id->kind, json["attributes"])), .dependencies = {}, .at = {}};
-  for (const auto& [key, strength] : {std::pair("needs", DependsOn::Strength::kNeeds),
-                                      std::pair("after", DependsOn::Strength::kAfter)}) {
+  for (const auto& [key, strength] :
+       {std::pair("needs", DependsOn::Strength::kNeeds), std::pair("after", DependsOn::Strength::kAfter)}) {
     const auto list = json.find(key);
     if (list == json.end()) continue;
     for (const Json& item : *list) {

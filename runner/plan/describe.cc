@@ -51,8 +51,8 @@ std::vector<std::string> DescribePlan(const Plan& plan) {
   for (const Action& action : plan.actions) {
     if (!IsShown(action)) continue;
     const std::string details = Details(action);
-    lines.push_back(fmt::format("{:<3} {}{}{}", Sign(action), action.resource.id.text(), details.empty() ? "" : "  ",
-                                details));
+    lines.push_back(
+        fmt::format("{:<3} {}{}{}", Sign(action), action.resource.id.text(), details.empty() ? "" : "  ", details));
   }
   return lines;
 }

@@ -73,7 +73,9 @@ std::vector<std::string> HostNames(const Topology& topology) {
 }
 
 UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network) {
-  const auto at = [&network](std::uint64_t n) { return network.Masked().address().Plus(n).value_or(network.address()); };
+  const auto at = [&network](std::uint64_t n) {
+    return network.Masked().address().Plus(n).value_or(network.address());
+  };
   if (type == Uplink::Type::kNat) return {.node = {at(2), network.length()}, .gateway = at(1), .dns = at(2)};
   // ::100 is written in hexadecimal, as slirp4netns shows it.
   const std::uint64_t node = network.is_ipv6() ? 0x100 : 100;

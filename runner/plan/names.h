@@ -33,6 +33,7 @@ UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network);
 
 /// A resolv.conf(5): the node's own `dns`, else its uplink's, else that of the lab's only uplink, else nobody's.
 /// `nat_networks` as in GraphInputs.
-std::string ResolverFile(const Topology& topology, const Node& node, const std::map<std::string, IpPrefix>& nat_networks);
+std::string ResolverFile(const Topology& topology, const Node& node,
+                         const std::map<std::string, IpPrefix>& nat_networks);
 
 }  // namespace runner

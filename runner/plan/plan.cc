@@ -70,8 +70,9 @@ class Planner {
     error.failure = Failure::kConflict;
     error.at = resource.at;
     if (resource.id.kind == Kind::kNamespace) {
-      error.notes.push_back({.at = {}, .text = "remove it (ip netns del " + NamespaceOf(resource.attributes) +
-                                               ") or name the lab otherwise (--name)"});
+      error.notes.push_back({.at = {},
+                             .text = "remove it (ip netns del " + NamespaceOf(resource.attributes) +
+                                     ") or name the lab otherwise (--name)"});
     }
     return error;
   }
@@ -102,8 +103,8 @@ class Planner {
 
   static Verdict Weigh(const Resource& resource, const RecordEntry* entry, const Observed& seen) {
     Verdict verdict;
-    verdict.differences = Differences(resource.attributes, seen.attributes,
-                                      entry == nullptr ? nullptr : &entry->resource.attributes);
+    verdict.differences =
+        Differences(resource.attributes, seen.attributes, entry == nullptr ? nullptr : &entry->resource.attributes);
     if (verdict.differences.empty()) return verdict;
     const bool replace =
         std::ranges::any_of(verdict.differences, [](const Difference& d) { return d.role == Role::kReplace; });
@@ -159,7 +160,8 @@ class Planner {
     const RecordEntry* entry = Recorded(resource.id);
     if (entry == nullptr) return "";
     for (const DependsOn& on : entry->resource.dependencies) {
-      if (on.strength == Strength::kNeeds && !wish_.Has(on.id) && Recorded(on.id) != nullptr && Seen(on.id) != nullptr) {
+      if (on.strength == Strength::kNeeds && !wish_.Has(on.id) && Recorded(on.id) != nullptr &&
+          Seen(on.id) != nullptr) {
         return Reason(on.id, "is removed");
       }
     }
@@ -176,10 +178,8 @@ class Planner {
     std::vector<Resource> resources;
     resources.reserve(record_.size());
     for (const RecordEntry& entry : record_) {
-      resources.push_back({.id = entry.resource.id,
-                           .attributes = {},
-                           .dependencies = entry.resource.dependencies,
-                           .at = {}});
+      resources.push_back(
+          {.id = entry.resource.id, .attributes = {}, .dependencies = entry.resource.dependencies, .at = {}});
     }
     std::vector<const RecordEntry*> order;
     order.reserve(record_.size());
@@ -209,7 +209,9 @@ class Planner {
       const bool foreign = seen != nullptr && seen->owner == Observed::Owner::kForeign;
       if (!wished && (seen == nullptr || foreign || GoesWithNamespace(resource) || resource.id.kind == Kind::kExec)) {
         action.verb = Verb::kForget;
-        action.reason = seen == nullptr ? "it is gone already" : foreign ? "it is not this lab's any more" : "goes with its namespace";
+        action.reason = seen == nullptr ? "it is gone already"
+                        : foreign       ? "it is not this lab's any more"
+                                        : "goes with its namespace";
         forgotten_.push_back(std::move(action));
       } else if (Traits(resource.kind()).is_final && !wished) {
         final_removals_.push_back(std::move(action));

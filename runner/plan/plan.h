@@ -1,5 +1,5 @@
-// The one decision: wish × record × kernel → ordered actions with reasons. `up`, `down`, `plan`, `status`, roll-back and
-// recovery are all this function with a different wish. Pure: no system call, no log.
+// The one decision: wish × record × kernel → ordered actions with reasons. `up`, `down`, `plan`, `status`, roll-back
+// and recovery are all this function with a different wish. Pure: no system call, no log.
 #pragma once
 #include <functional>
 #include <optional>
@@ -41,7 +41,7 @@ enum class Verb {
 
 struct Action {
   Verb verb = Verb::kCreate;
-  Resource resource;                // as it shall be; for kRemove and kForget as recorded
+  Resource resource;                 // as it shall be; for kRemove and kForget as recorded
   std::optional<Attributes> before;  // what the kernel shows; absent when it is not there
   std::optional<Attributes> former;  // kRemove of a setting: what to put back
   std::vector<Difference> differences;
@@ -63,7 +63,8 @@ enum class Purpose { kUp, kDown, kRollBack };
 
 Plan MakePlan(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose);
 
-/// `+ link r1:eth0--r2:eth0  (not there)`, `~ address …  mtu 1500 → 1400`, `-/+`, `-`. A pair that replaces is one line.
+/// `+ link r1:eth0--r2:eth0  (not there)`, `~ address …  mtu 1500 → 1400`, `-/+`, `-`. A pair that replaces is one
+/// line.
 std::vector<std::string> DescribePlan(const Plan& plan);
 /// "3 to create, 1 to change, 0 to remove"
 std::string SummarizePlan(const Plan& plan);

@@ -33,9 +33,9 @@ using NamespaceName = std::string;
 
 struct NamespaceAttributes {
   NamespaceName name = {};
-  std::string node = {};      // as the user calls it
-  bool is_switch = false;  // IPv6 off in all of it
-  std::string attach = {};    // "pid 1", "path /…", "container c": bound, not made; empty: made
+  std::string node = {};                     // as the user calls it
+  bool is_switch = false;                    // IPv6 off in all of it
+  std::string attach = {};                   // "pid 1", "path /…", "container c": bound, not made; empty: made
   std::optional<bool> forwarding_ipv4 = {};  // absent for a switch, and for an attached one that does not ask
   std::optional<bool> forwarding_ipv6 = {};
   template <class Self, class V>
@@ -377,10 +377,10 @@ struct FolderAttributes {
 };
 
 using Attributes =
-    std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes, TapAttributes,
-                 InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes, RuleAttributes,
-                 NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes, UplinkAttributes,
-                 ForwardAttributes, ExecAttributes>;
+    std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes,
+                 TapAttributes, InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes,
+                 RuleAttributes, NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes,
+                 UplinkAttributes, ForwardAttributes, ExecAttributes>;
 
 /// In the order of the variant.
 enum class Kind {
@@ -405,10 +405,10 @@ enum class Kind {
 };
 
 struct KindTraits {
-  const char* name;      // as ids and messages call it
-  bool is_setting;       // something that is always there: making it changes a value, removing it puts the former back
+  const char* name;  // as ids and messages call it
+  bool is_setting;   // something that is always there: making it changes a value, removing it puts the former back
   bool dies_with_namespace;  // the kernel removes it with a namespace that we made
-  bool is_final;         // its removal (or, for exec, its doing) cannot be undone: last in a plan
+  bool is_final;             // its removal (or, for exec, its doing) cannot be undone: last in a plan
 };
 const KindTraits& Traits(Kind kind);
 

@@ -14,7 +14,7 @@ namespace runner {
 
 /// What a file is read with.
 struct LoadOptions {
-  std::string file = "-";                               // the path for messages and for the default name
+  std::string file = "-";                                     // the path for messages and for the default name
   std::vector<std::pair<std::string, std::string>> set = {};  // --set NAME=VALUE, in order
   /// The environment, for `${NAME}`; nothing where the variable is unset.
   std::function<std::optional<std::string>(const std::string&)> environment = {};

@@ -252,8 +252,8 @@ struct Given {
   friend bool operator==(const Given&, const Given&) = default;
 };
 
-using InterfaceType = std::variant<Given, Dummy, Vlan, Vxlan, Macvlan, Ipvlan, Bond, Vrf, Tunnel, Macsec, Wireguard,
-                                   Tap, Physical>;
+using InterfaceType =
+    std::variant<Given, Dummy, Vlan, Vxlan, Macvlan, Ipvlan, Bond, Vrf, Tunnel, Macsec, Wireguard, Tap, Physical>;
 
 struct Interface {
   std::string name;
@@ -342,7 +342,7 @@ struct SourceNat {
   friend bool operator==(const SourceNat&, const SourceNat&) = default;
 };
 struct PortForward {
-  std::string in;  // empty: from anywhere, the node itself too
+  std::string in;                         // empty: from anywhere, the node itself too
   std::optional<IpAddress> address = {};  // of the node, that is meant; absent: any
   Protocol protocol = Protocol::kTcp;
   PortRange port;

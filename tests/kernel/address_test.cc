@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/address.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <linux/rtnetlink.h>

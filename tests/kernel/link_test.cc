@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/link.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 

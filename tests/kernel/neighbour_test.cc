@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/neighbour.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <linux/rtnetlink.h>

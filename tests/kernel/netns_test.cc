@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "kernel/netns.h"
+#include "base/json.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "base/report.h"
+#include "base/json.h"
 
 #include <gtest/gtest.h>
 

@@ -65,7 +65,8 @@ TEST_F(RecordOfALab, FromBeforeARebootKeepsItsFiles) {
   header_.boot_id = "another";
   Write({NamespaceOf("a"), FileOf("a")});
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kPlan));
-  EXPECT_EQ((std::vector<std::string>{"namespace a", "file a/hosts"}), Ids(Access::kLook)) << "kPlan must write nothing";
+  EXPECT_EQ((std::vector<std::string>{"namespace a", "file a/hosts"}), Ids(Access::kLook))
+      << "kPlan must write nothing";
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kWrite));
   EXPECT_EQ((std::vector<std::string>{"file a/hosts"}), Ids(Access::kLook)) << "kWrite must have written";
 }

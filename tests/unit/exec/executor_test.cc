@@ -48,7 +48,8 @@ std::vector<std::string> Ids(const Record& record) {
 }
 
 const std::vector<Resource> kLab = {Space("a"), Space("b"), HostCable("a"), HostCable("b")};
-const std::vector<std::string> kLabIds = {"link host:to-a--a:eth0", "link host:to-b--b:eth0", "namespace a", "namespace b"};
+const std::vector<std::string> kLabIds = {"link host:to-a--a:eth0", "link host:to-b--b:eth0", "namespace a",
+                                          "namespace b"};
 
 class Converging : public testing::Test {
  protected:
@@ -140,8 +141,7 @@ TEST_F(Converging, AKernelThatDoesNotObeyIsTheError) {
    public:
     Result<Attributes> Apply(const Action& action) override { return action.resource.attributes; }
   } liar;
-  const Outcome outcome =
-      Converge(Wish(kLab), Purpose::kUp, liar, journal_, Header(), AfterFailure::kKeep, hooks_);
+  const Outcome outcome = Converge(Wish(kLab), Purpose::kUp, liar, journal_, Header(), AfterFailure::kKeep, hooks_);
   ASSERT_EQ(outcome.report.errors.size(), 1U);
   EXPECT_EQ(outcome.report.errors[0].why, "the kernel does not show what was asked for");
 }

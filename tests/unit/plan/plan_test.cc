@@ -27,7 +27,10 @@ Resource Cable(const std::string& a, const std::string& b, std::uint32_t mtu = 1
   veth.b.name = "eth0";
   std::vector<DependsOn> on = {{.id = Ns(b)}};
   if (a != "host") on.push_back({.id = Ns(a)});
-  return {.id = {.kind = Kind::kVeth, .name = a + ":eth0--" + b + ":eth0"}, .attributes = veth, .dependencies = on, .at = {}};
+  return {.id = {.kind = Kind::kVeth, .name = a + ":eth0--" + b + ":eth0"},
+          .attributes = veth,
+          .dependencies = on,
+          .at = {}};
 }
 
 Resource AddressOn(const std::string& node, const std::string& prefix, const ResourceId& device) {
@@ -97,10 +100,9 @@ TEST_F(Lab, ReplacesWhatStandsOnAReplacedObject) {
   auto seen = Standing(all_);
   std::get<VethAttributes>(seen[cable_.id].attributes).joined = false;
   const Plan plan = MakePlan(Wish(all_), Recorded(all_), seen, Purpose::kUp);
-  EXPECT_THAT(DescribePlan(plan),
-              ElementsAre("-/+ link a:eth0--b:eth0  joined off → on",
-                          "-/+ address a:eth0/10.0.0.1/24  link a:eth0--b:eth0 is made anew",
-                          "-/+ route a/default  address a:eth0/10.0.0.1/24 is made anew"));
+  EXPECT_THAT(DescribePlan(plan), ElementsAre("-/+ link a:eth0--b:eth0  joined off → on",
+                                              "-/+ address a:eth0/10.0.0.1/24  link a:eth0--b:eth0 is made anew",
+                                              "-/+ route a/default  address a:eth0/10.0.0.1/24 is made anew"));
   // First all removals, what stands on a thing before the thing.
   ASSERT_EQ(plan.actions.size(), 6U);
   EXPECT_EQ(plan.actions[0].resource.id.kind, Kind::kRoute);
