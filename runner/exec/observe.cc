@@ -1,5 +1,6 @@
 #include "exec/observe.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -340,8 +341,10 @@ class Observer {
       const auto users = SharedHost(context_.options.state).Users(kSharedFolder + folder->name);
       const bool names = folder->name == "netns";
       const std::string& path = names ? context_.options.namespace_directory : context_.options.files_base;
-      if (std::ranges::find(users, context_.options.lab) != users.end() && access(path.c_str(), F_OK) == 0) {
-        Put(question, {.attributes = *folder, .owner = Owner::kOurs});
+      if (std::ranges::find(users, context_.options.lab) != users.end()) {
+        FolderAttributes now = *folder;
+        now.there = access(path.c_str(), F_OK) == 0;
+        Put(question, {.attributes = now, .owner = Owner::kOurs});
       }
     } else if (const auto* file = std::get_if<FileAttributes>(&attributes)) {
       return SeeFile(question, *file).Wrap(question.resource->id.text());
@@ -372,7 +375,14 @@ class Observer {
     const kernel::NodeFiles files(context_.options.files_base, asked.ns);
     now.shared = files.LinkTarget(asked.name) == shared;
     const auto content = TRY(files.Read(asked.name));
-    if (!content && !now.shared) return {};
+    if (!content && !now.shared) {
+      // What a run that was killed was about to put there.
+      struct stat info {};
+      if (question.recorded == nullptr || lstat((files.path(asked.name) + ".new").c_str(), &info) != 0) return {};
+      now.content = "half made";
+      Put(question, {.attributes = now, .owner = Owner::kOurs});
+      return {};
+    }
     now.content = now.shared ? "" : *content;
     const bool same = now.content == asked.content && now.shared == asked.shared;
     Put(question, {.attributes = now, .owner = same ? Owner::kOurs : Owner::kUnknown});

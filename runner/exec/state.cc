@@ -191,7 +191,10 @@ Result<LabLock> LabLock::TakeOrFail(const StateRoot& root, const std::string& la
 Status LabLock::LeaveIfEmpty() {
   if (access(root_.JournalPath(lab_).c_str(), F_OK) == 0) return {};
   const std::string folder = root_.LabFolder(lab_);
-  if (access(folder.c_str(), F_OK) != 0) return {};
+  if (access(folder.c_str(), F_OK) != 0) {
+    RemoveRootIfEmpty(root_);
+    return {};
+  }
   for (const std::string& name : ListFolder(folder)) {
     if (name != "lock") unlink((folder + "/" + name).c_str());
   }

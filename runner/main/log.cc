@@ -33,7 +33,8 @@ void SetUpLog(int verbosity, Colour colour) {
   auto logger = std::make_shared<spdlog::logger>("toporun", std::move(sink));
   constexpr std::array<spdlog::level::level_enum, 4> kLevels = {spdlog::level::err, spdlog::level::warn,
                                                                 spdlog::level::info, spdlog::level::debug};
-  logger->set_level(kLevels[static_cast<std::size_t>(std::clamp(verbosity, -1, 2) + 1)]);
+  const int level = std::clamp(verbosity, -1, 2) + 1;
+  logger->set_level(kLevels[static_cast<std::size_t>(level)]);
   spdlog::set_default_logger(std::move(logger));
 }
 

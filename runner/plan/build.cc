@@ -454,7 +454,7 @@ class Builder {
   std::vector<IpPrefix> NetworksOf(const Node& node) const {
     std::vector<IpPrefix> out;
     if (const auto network = NetworkOf(node)) out.push_back(*network);
-    if (node.uplink->ipv6) out.push_back(*node.uplink->ipv6);
+    if (const auto ipv6 = Ipv6NetworkOf(topology_.name, node)) out.push_back(*ipv6);
     return out;
   }
 
@@ -562,11 +562,15 @@ class Builder {
     }
   }
 
-  /// The node's own address on an uplink whose subnet was chosen just now is not known to the loader.
+  /// The node's own address on an uplink whose subnets are chosen at `up` is not known to the loader.
   IpAddress TargetOf(const PublishedPort& port, const Node& node) const {
-    const auto network = NetworkOf(node);
-    if (!port.target.is_unspecified() || !network) return port.target;
-    return AddressesOf(Uplink::Type::kNat, *network).node.address();
+    const bool own = port.target.is_unspecified() || (node.uplink->cidr && node.uplink->cidr->Contains(port.target)) ||
+                     (node.uplink->ipv6 && node.uplink->ipv6->Contains(port.target));
+    if (!own) return port.target;
+    for (const IpPrefix& network : NetworksOf(node)) {
+      if (network.family() == port.family) return AddressesOf(Uplink::Type::kNat, network).node.address();
+    }
+    return port.target;
   }
 
   /// Type nat: masquerade, published ports and forwarding where the far end is.
@@ -628,7 +632,7 @@ class Builder {
                                 .interface = uplink.interface,
                                 .mtu = uplink.mtu,
                                 .cidr = NetworkOf(node),
-                                .ipv6 = uplink.ipv6,
+                                .ipv6 = Ipv6NetworkOf(topology_.name, node),
                                 .host_loopback = uplink.host_loopback,
                                 .allow = uplink.policy.allow,
                                 .deny = uplink.policy.deny,

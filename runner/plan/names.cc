@@ -1,6 +1,9 @@
 #include "plan/names.h"
 
 #include <algorithm>
+#include <array>
+
+#include "base/text.h"
 
 namespace runner {
 namespace {
@@ -82,6 +85,17 @@ UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network) {
   return {.node = {at(node), network.length()}, .gateway = at(2), .dns = at(3)};
 }
 
+std::optional<IpPrefix> Ipv6NetworkOf(const std::string& lab, const Node& node) {
+  const Uplink& uplink = *node.uplink;
+  const auto by_default = IpPrefix::Parse("fd00::/64");
+  if (uplink.type != Uplink::Type::kNat || uplink.ipv6 != by_default) return uplink.ipv6;
+  std::array<std::uint8_t, 16> bytes = {0xfd};
+  const std::uint64_t hash = StableHash(lab + "/" + node.name);
+  // The 40 bits of the global id; the subnet is 0.
+  for (std::size_t i = 1; i <= 5; ++i) bytes[i] = static_cast<std::uint8_t>(hash >> (8 * i));
+  return IpPrefix(IpAddress::FromBytes(Family::kIpv6, bytes.data()), by_default->length());
+}
+
 std::string ResolverFile(const Topology& topology, const Node& node,
                          const std::map<std::string, IpPrefix>& nat_networks) {
   std::string out;
@@ -106,7 +120,9 @@ std::string ResolverFile(const Topology& topology, const Node& node,
     std::optional<IpPrefix> network = uplink.cidr;
     if (const auto found = nat_networks.find(server->name); found != nat_networks.end()) network = found->second;
     if (network) out += "nameserver " + AddressesOf(uplink.type, *network).dns.text() + "\n";
-    if (uplink.ipv6) out += "nameserver " + AddressesOf(uplink.type, *uplink.ipv6).dns.text() + "\n";
+    if (const auto ipv6 = Ipv6NetworkOf(topology.name, *server)) {
+      out += "nameserver " + AddressesOf(uplink.type, *ipv6).dns.text() + "\n";
+    }
   }
   // An empty resolver, so that the host's never shows through.
   return out.empty() ? "# no name server\n" : out;

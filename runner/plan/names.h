@@ -31,6 +31,10 @@ struct UplinkAddresses {
 /// the relay at the node's own address.
 UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network);
 
+/// The IPv6 network of the node's uplink. Type nat stands beside other labs' on the host: where the file leaves the
+/// prefix to us, it gets one of its own (RFC 4193), the same at every run.
+std::optional<IpPrefix> Ipv6NetworkOf(const std::string& lab, const Node& node);
+
 /// A resolv.conf(5): the node's own `dns`, else its uplink's, else that of the lab's only uplink, else nobody's.
 /// `nat_networks` as in GraphInputs.
 std::string ResolverFile(const Topology& topology, const Node& node,

@@ -369,10 +369,12 @@ struct ExecAttributes {
 struct FolderAttributes {
   NamespaceName ns = {};  // the host
   std::string name = {};  // "netns", "resolver"
+  bool there = true;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
     v("name", self.name, Role::kIdentity);
+    v("there", self.there, Role::kInPlace);
   }
 };
 

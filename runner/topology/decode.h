@@ -74,7 +74,7 @@ std::optional<std::pair<std::string, std::string>> SplitReference(std::string_vi
 /// A reference to an address, pending. Whoever calls sets it into the model when it is known.
 using TakeReference =
     std::function<bool(const YamlNode& value, std::string_view key, std::optional<Family> family,
-                       std::optional<IpAddress>& slot, std::function<void(Route&, const IpAddress&)> set)>;
+                       std::optional<IpAddress>& slot, const std::function<void(Route&, const IpAddress&)>& set)>;
 /// One entry of `routes`, of a node or at the host.
 std::optional<Route> DecodeRoute(const YamlNode& map, const Reporter& reporter, const TakeReference& take);
 

@@ -11,6 +11,7 @@ a fresh /run, a copy of /etc, its own /proc and /sys, and `lo` up. Nothing that 
 nothing of it outlives the object. Files outside /run and /etc are the machine's.
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -233,8 +234,7 @@ class Sandbox:
     def settle(self):
         """Waits, here and in each named namespace, until link-local addresses stand and have been found to be unique:
         the kernel does that a while after an interface came up, and announces it then."""
-        for name in [None, *self.namespaces()]:
-            self.run([PYTHON, "-B", os.path.abspath(__file__), "--settle"], namespace=name, check=True)
+        self.run([PYTHON, "-B", os.path.abspath(__file__), "--settle", *self.namespaces()], check=True)
 
     def snapshots(self):
         """The machine and every named namespace in it: name ("" is the machine) -> State."""
@@ -443,6 +443,14 @@ def unsettled():
     return found
 
 
+def enter(name):
+    """This process moves into a named namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(f"/run/netns/{name}", "rb") as file:
+        if libc.setns(file.fileno(), 0):
+            raise OSError(ctypes.get_errno(), f"enter {name}")
+
+
 def settle(limit=20):
     deadline = time.monotonic() + limit
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
@@ -466,7 +474,10 @@ if __name__ == "__main__":
         machine()
     elif sys.argv[1:2] == ["--snapshot"]:
         snapshot(sys.argv[2])
-    elif sys.argv[1:] == ["--settle"]:
+    elif sys.argv[1:2] == ["--settle"]:
         settle()
+        for name in sys.argv[2:]:
+            enter(name)
+            settle()
     else:
         sys.exit("this is a library; tests/e2e/run_unittest.py runs a test")
