@@ -94,7 +94,8 @@ std::optional<EndDraft> DecodeEndMap(const YamlNode& value, const Reporter& repo
   ReadList(*routes, "routes", reporter, [&](const YamlNode& item) {
     const std::size_t route_index = end.routes.size();
     const TakeReference take = [&](const YamlNode& address, std::string_view key, std::optional<Family> family,
-                                   std::optional<IpAddress>& slot, const std::function<void(Route&, const IpAddress&)>& set) {
+                                   std::optional<IpAddress>& slot,
+                                   const std::function<void(Route&, const IpAddress&)>& set) {
       if (address.is_scalar() && !address.refused) {
         slot = IpAddress::Parse(address.text);
         if (slot) return true;

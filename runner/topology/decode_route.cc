@@ -208,7 +208,8 @@ void NodeDecoder::DecodeRoutes(const YamlNode& list) {
     const std::size_t route_index = node_.routes.size();
     const std::size_t pending = draft_.references.size();
     const TakeReference take = [&](const YamlNode& value, std::string_view key, std::optional<Family> family,
-                                   std::optional<IpAddress>& slot, const std::function<void(Route&, const IpAddress&)>& set) {
+                                   std::optional<IpAddress>& slot,
+                                   const std::function<void(Route&, const IpAddress&)>& set) {
       return TakeAddress(
           value, key, family, reporter_, slot,
           [route_index, set](Node& node, const IpAddress& address) { set(node.routes[route_index], address); },
