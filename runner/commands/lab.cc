@@ -107,7 +107,8 @@ Result<Reading> WhatToRead(const Context& context, const std::map<std::string, L
 }  // namespace
 
 bool LooksLikeFile(const std::string& word) {
-  return word == "-" || word.find('/') != std::string::npos || word.ends_with(".yaml") || word.ends_with(".yml");
+  const std::string_view text = word;
+  return text == "-" || text.find('/') != std::string_view::npos || text.ends_with(".yaml") || text.ends_with(".yml");
 }
 
 std::map<std::string, LabHeader> LabsThatAreUp(const StateRoot& state) {
