@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "exec/apply.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
 #include "kernel/mark.h"
@@ -292,7 +293,7 @@ class Observer {
     for (const Question& question : questions) kinds.insert(question.resource->kind());
     if (!ns.empty()) {
       const auto entry = entries_.find(ns);
-      if (entry == entries_.end()) return {};
+      if (entry == entries_.end()) return PeekAttached(ns, kinds, questions);
       if (entry->second.state == NamespaceEntry::State::kStray) {
         NoteStray(questions);
         return {};
@@ -308,6 +309,26 @@ class Observer {
       // In another's namespace nothing is ours, whatever its name.
       if (somebody_elses && question.resource->kind() != Kind::kNamespace) continue;
       TRY(Answer(visit, ns, question).Wrap(question.resource->id.text()));
+    }
+    return {};
+  }
+
+  /// A namespace that is to be attached is not bound yet, but what stands in it may be in the way already.
+  Status PeekAttached(const NamespaceName& ns, const std::set<Kind>& kinds, const std::vector<Question>& questions) {
+    for (const Question& question : questions) {
+      const auto* asked = std::get_if<NamespaceAttributes>(&question.resource->attributes);
+      if (asked == nullptr || asked->attach.empty()) continue;
+      auto place = OpenAttached(asked->attach);
+      // Backend::Check tells that it is not there.
+      if (!place.ok()) return {};
+      NetlinkSocket socket = TRY(NetlinkSocket::OpenIn(*place));
+      Session session(std::move(*place), std::move(socket));
+      Visit visit(context_, ns, session);
+      TRY(visit.ReadAll(kinds).Wrap("namespace " + ns));
+      for (const Question& other : questions) {
+        if (other.resource->kind() == Kind::kNamespace) continue;
+        TRY(Answer(visit, ns, other).Wrap(other.resource->id.text()));
+      }
     }
     return {};
   }
