@@ -424,20 +424,28 @@ def files(*roots):
     return found
 
 
+def setting(interface, key):
+    with open(f"/proc/sys/net/ipv6/conf/{interface}/{key}", encoding="ascii") as file:
+        return file.read().strip()
+
+
 def unsettled():
     """Interfaces whose link-local address is still to come, or is not known to be unique yet."""
     found = []
-    for link in json.loads(subprocess.run(["ip", "-d", "-j", "address"], check=True, capture_output=True).stdout):
+    links = json.loads(subprocess.run(["ip", "-d", "-j", "address"], check=True, capture_output=True).stdout)
+    # A bridge has a carrier some time after its ports have one.
+    carried = {link["master"] for link in links if "master" in link and "LOWER_UP" in link["flags"]}
+    for link in links:
         name, flags = link["ifname"], link["flags"]
         try:
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", encoding="ascii") as file:
-                off = file.read().strip() != "0"
+            off, mode = (setting(name, key) for key in ("disable_ipv6", "addr_gen_mode"))
         except FileNotFoundError:
             continue  # An MTU too small for IPv6, or gone.
-        if off or "LOOPBACK" in flags or "LOWER_UP" not in flags or "master" in link or "NOARP" in flags:
+        up = "UP" in flags and ("LOWER_UP" in flags or name in carried)
+        if off == "1" or not up or "master" in link or {"LOOPBACK", "NOARP"} & set(flags):
             continue
         six = [entry for entry in link["addr_info"] if entry["family"] == "inet6"]
-        local = any(entry["scope"] == "link" for entry in six) or link.get("inet6_addr_gen_mode") == "none"
+        local = mode == "1" or any(entry["scope"] == "link" for entry in six)  # Mode 1 makes none.
         if not local or any(entry.get("tentative") for entry in six):
             found.append(name)
     return found
