@@ -28,6 +28,8 @@ Ending Down(const Context& context, const DownOptions& options);
 struct PlanOptions {
   std::string lab;
   bool exit_code = false;  // 5 when there are differences
+  bool script = false;     // as a shell script
+  std::string why;         // explain this object
 };
 /// Says what `up` would do, and why.
 Ending ShowPlan(const Context& context, const PlanOptions& options);
@@ -77,6 +79,9 @@ Ending Validate(const Context& context, const ValidateOptions& options);
 
 /// The JSON Schema of the language.
 Ending PrintSchema(const Context& context);
+
+/// What this machine lets the runner do, and how to mend what is missing.
+Ending Diagnose(const Context& context);
 
 struct GraphOptions {
   std::string lab;

@@ -35,6 +35,18 @@ bool IsWritableOrCanBeMade(std::string path) {
   }
 }
 
+/// Nothing when all is there.
+Result<std::vector<std::string>> WhatRootModeLacks(const Context& context) {
+  const std::uint64_t held = TRY(EffectiveCapabilities());
+  std::vector<std::string> missing;
+  if ((held >> kCapSysAdmin & 1) == 0) missing.emplace_back("CAP_SYS_ADMIN is not held");
+  if ((held >> kCapNetAdmin & 1) == 0) missing.emplace_back("CAP_NET_ADMIN is not held");
+  if (!IsWritableOrCanBeMade(context.namespace_directory)) {
+    missing.push_back(Quote(context.namespace_directory) + " cannot be written");
+  }
+  return missing;
+}
+
 }  // namespace
 
 int Ending::StatusOf(const Errors& errors) {
@@ -50,6 +62,7 @@ BackendOptions Context::backend_options(const std::string& lab) const {
   options.state = state;
   options.namespace_directory = namespace_directory;
   options.files_base = files_base;
+  options.host_side = host_side;
   return options;
 }
 
@@ -74,17 +87,17 @@ void PrintErrors(const Context& context, const Errors& errors) {
   for (const Error& error : errors) *context.err << RenderError(error, context.colour);
 }
 
+Result<Ground> ChooseGround(const Context& context) {
+  if (context.privilege == Privilege::kRootless) return Ground::kHolder;
+  if (context.privilege == Privilege::kRoot) return Ground::kMachine;
+  return TRY(WhatRootModeLacks(context)).empty() ? Ground::kMachine : Ground::kHolder;
+}
+
 Status CheckPrivilege(const Context& context) {
-  if (context.privilege == Privilege::kRootless) return Fail("run rootless", "rootless mode is not built yet");
-  const std::uint64_t held = TRY(EffectiveCapabilities());
-  std::vector<std::string> missing;
-  if ((held >> kCapSysAdmin & 1) == 0) missing.emplace_back("CAP_SYS_ADMIN is not held");
-  if ((held >> kCapNetAdmin & 1) == 0) missing.emplace_back("CAP_NET_ADMIN is not held");
-  if (!IsWritableOrCanBeMade(context.namespace_directory)) {
-    missing.push_back(Quote(context.namespace_directory) + " cannot be written");
-  }
+  if (context.ground == Ground::kHolder) return {};
+  const std::vector<std::string> missing = TRY(WhatRootModeLacks(context));
   if (missing.empty()) return {};
-  return Fail("run as root", Join(missing, ", ") + "; rootless mode is not built yet: run it as root");
+  return Fail("run as root", Join(missing, ", ") + "; without --root it runs rootless");
 }
 
 std::string Seconds(std::chrono::steady_clock::duration duration) {

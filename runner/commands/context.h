@@ -1,6 +1,8 @@
 // What every command is given: the options that all commands share, where records live, where results go.
 #pragma once
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -22,15 +24,20 @@ enum class Privilege { kAsFound, kRoot, kRootless };
 struct Context {
   Output output = Output::kText;
   Privilege privilege = Privilege::kAsFound;
-  int verbosity = 0;  // -1 errors only, 1 each change, 2 everything
-  Colour colour = Colour::kOff;
-  bool terminal = false;  // standard error is one
+  int verbosity = 0;                 // -1 errors only, 1 each change, 2 everything
+  Colour colour = Colour::kOff;      // of standard error
+  Colour out_colour = Colour::kOff;  // of standard output
+  bool terminal = false;             // standard error is one
   StateRoot state = {};
+  Ground ground = Ground::kMachine;
+  HostSide host_side = {};  // inside a rootless lab
   std::chrono::milliseconds lock_timeout{0};
   std::vector<std::pair<std::string, std::string>> set = {};
   std::optional<std::string> name = {};  // --name
   std::string namespace_directory = "/run/netns";
   std::string files_base = "/etc/netns";
+  /// The running kernel's; tests put one in between that fails on demand.
+  std::function<Result<std::unique_ptr<Backend>>(BackendOptions)> open_backend = OpenLinuxBackend;
   std::ostream* out = nullptr;  // results
   std::ostream* err = nullptr;  // everything else
 
@@ -48,7 +55,10 @@ void PrintWarnings(const Context& context, const Errors& warnings);
 /// Once, at the very end: as text on standard error, or as JSON on standard output.
 void PrintErrors(const Context& context, const Errors& errors);
 
-/// Root mode, or why not: capabilities and a namespace directory to write in.
+/// Root mode where the capabilities are held and the namespace directory can be written, unless the command line says
+/// which.
+Result<Ground> ChooseGround(const Context& context);
+/// Why not, where root mode was asked for and cannot be.
 Status CheckPrivilege(const Context& context);
 
 /// "0.21 s"

@@ -11,7 +11,8 @@ namespace runner {
 namespace {
 
 void Describe(const ExecOptions& options, const std::string& lab, const std::string& node, kernel::EnterSpec& spec) {
-  spec.environment = {{"TOPORUN_LAB", lab}, {"TOPORUN_NODE", node}};
+  spec.environment.emplace_back("TOPORUN_LAB", lab);
+  spec.environment.emplace_back("TOPORUN_NODE", node);
   spec.environment.insert(spec.environment.end(), options.environment.begin(), options.environment.end());
   spec.working_dir = options.working_dir;
   spec.user = options.user;
@@ -49,13 +50,15 @@ Ending Exec(const Context& context, const ExecOptions& options) {
   if (Status privilege = CheckPrivilege(context); !privilege.ok()) return NoSuchPlace({std::move(privilege).error()});
   auto lab = FindPlaces(context, options.lab);
   if (!lab.ok()) return NoSuchPlace(std::move(lab).error());
-  if (options.all) return ExecInAll(context, *lab, options);
-  auto entrance = OpenEntrance(context, *lab, options.node);
-  if (!entrance.ok()) return NoSuchPlace({std::move(entrance).error()});
-  Describe(options, lab->lab, options.node, entrance->spec);
-  auto status = kernel::RunIn(entrance->spec);
-  if (!status.ok()) return NoSuchPlace({std::move(status).error()});
-  return *status;
+  return InPlaces(context, *lab, [&](const Context& inside) -> Ending {
+    if (options.all) return ExecInAll(inside, *lab, options);
+    auto entrance = OpenEntrance(inside, *lab, options.node);
+    if (!entrance.ok()) return NoSuchPlace({std::move(entrance).error()});
+    Describe(options, lab->lab, options.node, entrance->spec);
+    auto status = kernel::RunIn(entrance->spec);
+    if (!status.ok()) return NoSuchPlace({std::move(status).error()});
+    return *status;
+  });
 }
 
 }  // namespace runner

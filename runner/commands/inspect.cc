@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/commands.h"
+#include "commands/inside.h"
 #include "commands/place.h"
 #include "kernel/process.h"
 
@@ -111,19 +112,8 @@ class Inspector {
                                .cidr = uplink->cidr,
                                .state = ReadUplink(context_.state.LabFolder(view_.lab), uplink->node)});
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&resource.attributes)) {
-      view_.ports.push_back({.text = PortText(*forward), .node = forward->node});
+      view_.ports.push_back(*forward);
     }
-  }
-
-  static std::string PortText(const ForwardAttributes& forward) {
-    const auto range = [](const PortRange& r) {
-      return r.first == r.last ? fmt::format("{}", r.first) : fmt::format("{}-{}", r.first, r.last);
-    };
-    const auto bracketed = [](const IpAddress& a) { return a.is_ipv6() ? "[" + a.text() + "]" : a.text(); };
-    const std::string any = forward.family == Family::kIpv6 ? "[::]" : "0.0.0.0";
-    return fmt::format("{}:{} → {}:{}/{}", forward.host_address ? bracketed(*forward.host_address) : any,
-                       range(forward.host_port), bracketed(forward.target), range(forward.port),
-                       forward.protocol == Protocol::kTcp ? "tcp" : "udp");
   }
 
   const Context& context_;
@@ -132,11 +122,7 @@ class Inspector {
   std::map<NamespaceName, std::string> nodes_;
 };
 
-}  // namespace
-
-Ending Inspect(const Context& context, const std::string& lab) {
-  TRY(CheckPrivilege(context));
-  const LabPlaces places = TRY(FindPlaces(context, lab));
+Ending Show(const Context& context, const LabPlaces& places) {
   const Journal journal = TRY(Journal::Open(context.state.JournalPath(places.lab)));
   LabView view;
   view.lab = places.lab;
@@ -150,6 +136,14 @@ Ending Inspect(const Context& context, const std::string& lab) {
     *context.out << LabViewText(view);
   }
   return kExitDone;
+}
+
+}  // namespace
+
+Ending Inspect(const Context& context, const std::string& lab) {
+  TRY(CheckPrivilege(context));
+  const LabPlaces places = TRY(FindPlaces(context, lab));
+  return InLab(context, places.lab, Entry::kLook, [&](const Context& inside) { return Show(inside, places); });
 }
 
 }  // namespace runner

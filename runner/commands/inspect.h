@@ -41,11 +41,6 @@ struct UplinkView {
   UplinkState state;
 };
 
-struct PortView {
-  std::string text;  // "0.0.0.0:8080:10.0.2.100:80/tcp"
-  std::string node;  // whose uplink it comes through
-};
-
 struct LabView {
   std::string lab;
   std::string file;
@@ -53,7 +48,7 @@ struct LabView {
   std::vector<PlaceView> places = {};
   std::vector<CableView> cables = {};
   std::vector<UplinkView> uplinks = {};
-  std::vector<PortView> ports = {};
+  std::vector<ForwardAttributes> ports = {};
 };
 
 Json LabViewJson(const LabView& view);

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/inspect.h"
+#include "commands/table.h"
 
 namespace runner {
 namespace {
@@ -132,6 +134,55 @@ Json UplinkJson(const UplinkView& uplink) {
   return json;
 }
 
+std::string AddressText(const AddressInfo& address) {
+  return address.prefix.text() + (address.peer ? " peer " + address.peer->text() : "") +
+         (address.tentative ? " tentative" : "");
+}
+
+/// A row for the interface and its first address, and one for each further address.
+void AddInterfaceRows(const PlaceView& place, const LinkInfo& link, std::vector<std::vector<std::string>>& rows) {
+  const std::string mac = link.mac.is_zero() ? "-" : link.mac.text();
+  std::vector<std::string> row = {link.name,
+                                  StateText(link),
+                                  std::to_string(link.mtu),
+                                  mac,
+                                  link.kind.empty() ? "-" : link.kind,
+                                  link.master == 0 ? "-" : LinkName(place.links, link.master),
+                                  "-"};
+  for (const AddressInfo& address : place.addresses) {
+    if (address.index != link.index) continue;
+    row.back() = AddressText(address);
+    rows.push_back(std::exchange(row, std::vector<std::string>(row.size())));
+  }
+  if (!row.front().empty()) rows.push_back(std::move(row));
+}
+
+std::string Indented(const std::string& table) {
+  std::string out;
+  for (const std::string_view line : Split(table, '\n')) {
+    if (!line.empty()) out += "  " + std::string(line) + "\n";
+  }
+  return out;
+}
+
+std::string RangeText(const PortRange& range) {
+  return std::to_string(range.first) + (range.count() > 1 ? "-" + std::to_string(range.last) : "");
+}
+std::string HostAddressText(const ForwardAttributes& port) {
+  if (port.host_address) return port.host_address->text();
+  return port.family == Family::kIpv6 ? "::" : "0.0.0.0";
+}
+const char* ProtocolName(Protocol protocol) { return protocol == Protocol::kTcp ? "tcp" : "udp"; }
+
+Json PortJson(const ForwardAttributes& port) {
+  return {{"protocol", ProtocolName(port.protocol)},
+          {"host_address", HostAddressText(port)},
+          {"host_port", RangeText(port.host_port)},
+          {"target", port.target.text()},
+          {"port", RangeText(port.port)},
+          {"uplink", port.node}};
+}
+
 void AddPlaceText(const PlaceView& place, std::string& out) {
   out += fmt::format("\n{} {}", KindName(place.kind), place.node);
   if (!place.ns_name.empty()) out += "  (namespace " + place.ns_name + ")";
@@ -143,19 +194,9 @@ void AddPlaceText(const PlaceView& place, std::string& out) {
     out += fmt::format("  {} process{}", place.processes, place.processes == 1 ? "" : "es");
   }
   out += "\n";
-  for (const LinkInfo& link : place.links) {
-    out += fmt::format("  {}  {}  mtu {}", link.name, StateText(link), link.mtu);
-    if (!link.loopback) out += "  " + link.mac.text();
-    if (!link.kind.empty()) out += "  " + link.kind;
-    if (link.master != 0) out += "  port of " + LinkName(place.links, link.master);
-    out += "\n";
-    for (const AddressInfo& address : place.addresses) {
-      if (address.index != link.index) continue;
-      out += "    " + address.prefix.text();
-      if (address.peer) out += " peer " + address.peer->text();
-      out += address.tentative ? " tentative\n" : "\n";
-    }
-  }
+  std::vector<std::vector<std::string>> rows = {{"INTERFACE", "STATE", "MTU", "MAC", "KIND", "PORT OF", "ADDRESSES"}};
+  for (const LinkInfo& link : place.links) AddInterfaceRows(place, link, rows);
+  out += Indented(Table(rows));
   for (const RouteInfo& route : place.routes) out += "  route " + RouteText(route, place.links) + "\n";
   for (const RuleInfo& rule : place.rules) out += fmt::format("  rule {}\n", RuleText(rule));
 }
@@ -216,7 +257,7 @@ Json LabViewJson(const LabView& view) {
   Json uplinks = Json::array();
   for (const UplinkView& uplink : view.uplinks) uplinks.push_back(UplinkJson(uplink));
   Json ports = Json::array();
-  for (const PortView& port : view.ports) ports.push_back({{"port", port.text}, {"uplink", port.node}});
+  for (const ForwardAttributes& port : view.ports) ports.push_back(PortJson(port));
   return {{"lab", view.lab},           {"file", view.file},
           {"since", view.since},       {"nodes", std::move(places)},
           {"links", std::move(links)}, {"uplinks", std::move(uplinks)},
@@ -228,15 +269,20 @@ std::string LabViewText(const LabView& view) {
   for (const PlaceView& place : view.places) AddPlaceText(place, out);
   if (!view.cables.empty()) out += "\nlinks\n";
   for (const CableView& cable : view.cables) out += fmt::format("  {} -- {}\n", cable.a, cable.b);
-  if (!view.uplinks.empty()) out += "\nuplinks\n";
+  std::vector<std::vector<std::string>> uplinks = {{"UPLINK", "TYPE", "NETWORK", "STATE", "PID"}};
   for (const UplinkView& uplink : view.uplinks) {
-    out += fmt::format("  {}:{}  {}{}  {}", uplink.node, uplink.interface, uplink.is_nat ? "nat" : "slirp",
-                       uplink.cidr ? " " + uplink.cidr->text() : "", LifeName(uplink.state.life));
-    if (uplink.state.life != UplinkState::Life::kGone) out += fmt::format("  pid {}", uplink.state.process.pid);
-    out += "\n";
+    const bool lives = uplink.state.life != UplinkState::Life::kGone;
+    uplinks.push_back({uplink.node + ":" + uplink.interface, uplink.is_nat ? "nat" : "slirp",
+                       uplink.cidr ? uplink.cidr->text() : "-", LifeName(uplink.state.life),
+                       lives ? std::to_string(uplink.state.process.pid) : "-"});
   }
-  if (!view.ports.empty()) out += "\nports\n";
-  for (const PortView& port : view.ports) out += fmt::format("  {}  through {}\n", port.text, port.node);
+  if (uplinks.size() > 1) out += "\n" + Table(uplinks);
+  std::vector<std::vector<std::string>> ports = {{"PUBLISHED", "PORT", "PROTOCOL", "TARGET", "PORT", "THROUGH"}};
+  for (const ForwardAttributes& port : view.ports) {
+    ports.push_back({HostAddressText(port), RangeText(port.host_port), ProtocolName(port.protocol), port.target.text(),
+                     RangeText(port.port), port.node});
+  }
+  if (ports.size() > 1) out += "\n" + Table(ports);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "commands/place.h"
 
 #include "base/text.h"
+#include "commands/inside.h"
 #include "commands/lab.h"
 
 namespace runner {
@@ -15,12 +16,21 @@ Result<LabPlaces, Errors> FindPlaces(const Context& context, const std::string& 
   return found;
 }
 
+Ending InPlaces(const Context& context, const LabPlaces& lab, const std::function<Ending(const Context&)>& work) {
+  const auto ground = HasGround(context, lab.lab);
+  if (!ground.ok()) return {kExitNoSuchPlace, {ground.error()}};
+  if (!*ground) return {kExitNoSuchPlace, {HolderGone(lab.lab)}};
+  return InLab(context, lab.lab, Entry::kUse, work);
+}
+
 std::string NamespacePath(const Context& context, const RecordedPlace& place) {
   return context.namespace_directory + "/" + place.ns_name;
 }
 
 Result<Entrance> OpenEntrance(const Context& context, const LabPlaces& lab, const std::string& node) {
   Entrance entrance;
+  // Inside, its owner is root and would look for the records elsewhere.
+  if (context.ground == Ground::kHolder) entrance.spec.environment = {{"TOPORUN_STATE_DIR", context.state.path}};
   if (node == "host") return entrance;
   const RecordedPlace place = TRY(FindPlace(lab.places, lab.lab, node));
   entrance.place = TRY(Namespace::OpenPath(NamespacePath(context, place)).Wrap("node " + Quote(node)));

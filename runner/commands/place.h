@@ -1,5 +1,6 @@
 // A node, or the host, as a place in which commands run.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct Entrance {
 };
 /// `node` is a node's or switch's name, or "host".
 Result<Entrance> OpenEntrance(const Context& context, const LabPlaces& lab, const std::string& node);
+
+/// Does what needs the lab's places where they can be reached (inside.h); without them the exit status is
+/// kExitNoSuchPlace.
+Ending InPlaces(const Context& context, const LabPlaces& lab, const std::function<Ending(const Context&)>& work);
 
 /// The path under which the place's namespace is bound.
 std::string NamespacePath(const Context& context, const RecordedPlace& place);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/commands.h"
+#include "commands/inside.h"
 #include "commands/lab.h"
 #include "commands/place.h"
 #include "commands/table.h"
@@ -36,19 +37,19 @@ std::optional<Home> FindHome(const Context& context, const kernel::NamespaceInod
   for (const auto& [lab, header] : LabsThatAreUp(context.state)) {
     const auto journal = Journal::Open(context.state.JournalPath(lab));
     if (!journal.ok()) continue;
-    for (const RecordedPlace& place : PlacesOf(journal->record())) {
-      const auto inode = InodeOf(context, place);
-      if (inode.ok() && *inode == ns) return Home{.lab = lab, .node = place.node};
-    }
+    const auto node = AskInLab(context, lab, Entry::kUse, [&](const Context& inside) -> Result<Json, Errors> {
+      for (const RecordedPlace& place : PlacesOf(journal->record())) {
+        const auto inode = InodeOf(inside, place);
+        if (inode.ok() && *inode == ns) return Json(place.node);
+      }
+      return Json();
+    });
+    if (node.ok() && node->is_string()) return Home{.lab = lab, .node = node->get<std::string>()};
   }
   return std::nullopt;
 }
 
-}  // namespace
-
-Ending ListProcesses(const Context& context, const std::string& lab, const std::string& node) {
-  TRY(CheckPrivilege(context));
-  const LabPlaces places = TRY(FindPlaces(context, lab));
+Ending PrintProcesses(const Context& context, const LabPlaces& places, const std::string& node) {
   std::vector<std::vector<std::string>> rows = {{"NODE", "PID", "COMMAND"}};
   Json json = Json::array();
   auto processes = kernel::FindProcessesByNamespace();
@@ -65,6 +66,15 @@ Ending ListProcesses(const Context& context, const std::string& lab, const std::
     *context.out << Table(rows);
   }
   return kExitDone;
+}
+
+}  // namespace
+
+Ending ListProcesses(const Context& context, const std::string& lab, const std::string& node) {
+  TRY(CheckPrivilege(context));
+  const LabPlaces places = TRY(FindPlaces(context, lab));
+  return InLab(context, places.lab, Entry::kUse,
+               [&](const Context& inside) { return PrintProcesses(inside, places, node); });
 }
 
 Ending Identify(const Context& context, std::optional<int> pid) {

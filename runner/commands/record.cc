@@ -1,4 +1,5 @@
 #include "commands/record.h"
+#include "kernel/boot.h"
 
 #include <algorithm>
 
@@ -37,6 +38,14 @@ Error OtherHost(const std::string& lab) {
   return error;
 }
 
+Error OtherGround(const std::string& lab, const LabHeader& header) {
+  Error error = Fail("use its record", header.is_rootless ? "it is rootless; --rootless works on it, outside of it"
+                                                          : "it was brought up as root; --root works on it");
+  error.where = "lab " + Quote(lab);
+  error.failure = Failure::kConflict;
+  return error;
+}
+
 }  // namespace
 
 Result<Journal> OpenRecord(const Context& context, const std::string& lab, Access access) {
@@ -44,11 +53,16 @@ Result<Journal> OpenRecord(const Context& context, const std::string& lab, Acces
   if (!journal.exists()) return journal;
   if (!journal.damage().empty()) Say(context, "warning: lab " + Quote(lab) + ": " + journal.damage());
   const LabHeader& header = journal.header();
-  if (header.boot_id != TRY(BootId())) {
+  // Cut off in its first line: nothing says that it is another boot's or host's.
+  if (header.lab.empty()) return journal;
+  if (header.is_rootless != (context.ground == Ground::kHolder)) return OtherGround(lab, header);
+  const bool is_other_host = header.host_namespace != TRY(HostNamespaceId());
+  // A rootless lab whose host is another than before has lost its holder, and with it what a reboot takes.
+  if (header.boot_id != TRY(BootId()) || (is_other_host && header.is_rootless)) {
     if (access == Access::kLook) return journal;
     return AfterReboot(std::move(journal), access);
   }
-  if (header.host_namespace != TRY(HostNamespaceId())) return OtherHost(lab);
+  if (is_other_host) return OtherHost(lab);
   return journal;
 }
 

@@ -52,7 +52,7 @@ Result<std::unique_ptr<Backend>> ChangingRun::OpenBackend(const std::string& lab
     Say(context_, fmt::format("{} | {}", node, line));
   };
   options.ended = [this](const std::string& process) { Say(context_, process); };
-  return OpenLinuxBackend(std::move(options));
+  return context_.open_backend(std::move(options));
 }
 
 void ChangingRun::Count(const Action& action) {

@@ -10,11 +10,13 @@ Ending Shell(const Context& context, const std::string& lab, const std::string& 
   if (Status privilege = CheckPrivilege(context); !privilege.ok()) return refuse({std::move(privilege).error()});
   auto places = FindPlaces(context, lab);
   if (!places.ok()) return refuse(std::move(places).error());
-  auto entrance = OpenEntrance(context, *places, node);
-  if (!entrance.ok()) return refuse({std::move(entrance).error()});
-  auto status = kernel::InteractiveShell(entrance->spec, places->lab, node);
-  if (!status.ok()) return refuse({std::move(status).error()});
-  return *status;
+  return InPlaces(context, *places, [&](const Context& inside) -> Ending {
+    auto entrance = OpenEntrance(inside, *places, node);
+    if (!entrance.ok()) return refuse({std::move(entrance).error()});
+    auto status = kernel::InteractiveShell(entrance->spec, places->lab, node);
+    if (!status.ok()) return refuse({std::move(status).error()});
+    return *status;
+  });
 }
 
 }  // namespace runner

@@ -3,11 +3,14 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/commands.h"
+#include "commands/inside.h"
 #include "commands/lab.h"
 #include "commands/record.h"
 #include "commands/run.h"
 #include "commands/source.h"
+#include "commands/table.h"
 #include "commands/wish.h"
+#include "kernel/boot.h"
 
 namespace runner {
 namespace {
@@ -18,6 +21,8 @@ struct LabStatus {
   std::size_t objects = 0;
   std::vector<Drift> drift;
   bool file_changed = false;
+  bool holder_gone = false;
+  bool is_as_recorded() const { return drift.empty() && !holder_gone; }
 };
 
 /// A file that is gone has not changed: `down` needs none.
@@ -50,10 +55,9 @@ Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
   return wish;
 }
 
+/// With the lab's lock held.
 Errors Heal(const Context& context, const std::string& lab) {
   ChangingRun run(context);
-  auto lock = run.TakeLock(lab);
-  if (!lock.ok()) return {std::move(lock).error()};
   auto wish = RecordedWish(context, lab);
   if (!wish.ok()) return {std::move(wish).error()};
   auto journal = OpenRecord(context, lab, Access::kWrite);
@@ -69,13 +73,13 @@ Errors Heal(const Context& context, const std::string& lab) {
   return ErrorsOf(outcome);
 }
 
-std::string DriftLine(const Drift& drift) {
-  if (drift.gone) return "-   " + drift.id.text() + "  is gone";
+std::vector<std::string> DriftRow(const Drift& drift) {
+  if (drift.gone) return {"- ", drift.id.text(), "is gone"};  // the sign as wide as in a plan
   std::string differences;
   for (const Difference& difference : drift.differences) {
     differences += (differences.empty() ? "" : ", ") + difference.text();
   }
-  return "~   " + drift.id.text() + "  " + differences;
+  return {"~ ", drift.id.text(), differences};
 }
 
 Json ToJson(const LabStatus& status) {
@@ -88,17 +92,25 @@ Json ToJson(const LabStatus& status) {
     }
     drift.push_back({{"id", one.id.text()}, {"gone", one.gone}, {"differences", std::move(differences)}});
   }
-  return {{"lab", status.lab},         {"file", status.header.file},          {"since", status.header.since},
-          {"objects", status.objects}, {"as_recorded", status.drift.empty()}, {"file_changed", status.file_changed},
+  return {{"lab", status.lab},
+          {"file", status.header.file},
+          {"since", status.header.since},
+          {"objects", status.objects},
+          {"as_recorded", status.is_as_recorded()},
+          {"file_changed", status.file_changed},
+          {"holder_gone", status.holder_gone},
           {"drift", std::move(drift)}};
 }
 
 void PrintText(const Context& context, const LabStatus& status) {
   *context.out << status.lab << ": "
-               << (status.drift.empty() ? "as recorded (" + Counted(status.objects, "object") + ")"
-                                        : Counted(status.drift.size(), "difference"))
+               << (status.is_as_recorded() ? "as recorded (" + Counted(status.objects, "object") + ")"
+                                           : Counted(status.drift.size() + (status.holder_gone ? 1 : 0), "difference"))
                << "\n";
-  for (const Drift& drift : status.drift) *context.out << DriftLine(drift) << "\n";
+  std::vector<std::vector<std::string>> rows;
+  if (status.holder_gone) rows.push_back({"- ", "holder", "is gone: the process that held the lab's namespaces"});
+  for (const Drift& drift : status.drift) rows.push_back(DriftRow(drift));
+  *context.out << Table(rows);
   if (status.file_changed) {
     Say(context, fmt::format("note: {} has changed since {} came up; `toporun plan {}` shows what `up` would do",
                              Quote(status.header.file), status.lab, status.lab));
@@ -111,6 +123,29 @@ Result<std::vector<std::string>, Errors> LabsMeant(const Context& context, const
   return std::vector<std::string>{std::move(lab)};
 }
 
+Result<Json, Errors> StatusOf(const Context& context, const std::string& lab, bool heal) {
+  const ChangingRun run(context);
+  std::optional<LabLock> lock;
+  if (heal) {
+    auto taken = run.TakeLock(lab);
+    if (!taken.ok()) return Errors{std::move(taken).error()};
+    lock = std::move(*taken);
+  }
+  const auto ground = HasGround(context, lab);
+  if (!ground.ok()) return Errors{ground.error()};
+  const Entry entry = heal ? Entry::kUp : Entry::kLook;
+  return AskInLab(context, lab, entry, [&](const Context& inside) -> Result<Json, Errors> {
+    if (heal) {
+      if (Errors errors = Heal(inside, lab); !errors.empty()) return errors;
+    }
+    auto status = Look(inside, lab);
+    if (!status.ok()) return Errors{std::move(status).error()};
+    status->holder_gone = !*ground && !heal;
+    if (!inside.json()) PrintText(inside, *status);
+    return ToJson(*status);
+  });
+}
+
 }  // namespace
 
 Ending ShowStatus(const Context& context, const StatusOptions& options) {
@@ -120,16 +155,9 @@ Ending ShowStatus(const Context& context, const StatusOptions& options) {
   bool differs = false;
   Json json = Json::array();
   for (const std::string& lab : labs) {
-    if (options.heal) {
-      if (Errors errors = Heal(context, lab); !errors.empty()) return errors;
-    }
-    const LabStatus status = TRY(Look(context, lab));
-    differs = differs || !status.drift.empty();
-    if (context.json()) {
-      json.push_back(ToJson(status));
-    } else {
-      PrintText(context, status);
-    }
+    const Json status = TRY(StatusOf(context, lab, options.heal));
+    differs = differs || !status["as_recorded"].get<bool>();
+    json.push_back(status);
   }
   if (context.json()) PrintJson(context, {{"labs", std::move(json)}});
   return differs ? kExitDiffers : kExitDone;

@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/commands.h"
+#include "commands/ground.h"
+#include "commands/inside.h"
 #include "commands/lab.h"
 #include "commands/record.h"
 #include "commands/run.h"
@@ -14,38 +16,38 @@ namespace {
 struct Finished {
   Outcome outcome;
   std::string tally;
-  std::chrono::steady_clock::duration took{};
 };
 
 /// With the lab's lock held.
-Result<Finished, Errors> BringUp(const Context& context, ChangingRun& run, const WantedLab& wanted,
-                                 AfterFailure after_failure) {
+Result<Finished, Errors> BringUp(const Context& context, const WantedLab& wanted, AfterFailure after_failure) {
+  ChangingRun run(context);
   auto journal = OpenRecord(context, wanted.topology.name, Access::kWrite);
   if (!journal.ok()) return Errors{std::move(journal).error()};
-  const bool was_up = journal->exists();
+  const bool was_up = journal->exists() && journal->is_settled();
   const Wish wish = TRY(MakeWish(context, wanted, *journal));
   auto backend = run.OpenBackend(wanted.topology.name);
   if (!backend.ok()) return Errors{std::move(backend).error()};
   Outcome outcome = Converge(wish.graph, Purpose::kUp, **backend, *journal, wish.header, after_failure, run.hooks());
   run.EndProgress();
-  if (!outcome.report.ok() && !was_up && journal->exists() && journal->record().empty()) {
-    // Nothing is left of the first try, nor shall its record be.
+  if (!outcome.report.ok() && !was_up && journal->exists() && journal->size() == 0) {
+    // Nothing is left of the first try, or of one that was killed, nor shall its record be.
     if (Status removed = journal->Remove(); !removed.ok()) outcome.roll_back.push_back(std::move(removed).error());
   }
-  return Finished{.outcome = std::move(outcome), .tally = run.tally(), .took = run.elapsed()};
+  return Finished{.outcome = std::move(outcome), .tally = run.tally()};
 }
 
-void TellResult(const Context& context, const std::string& lab, const Finished& finished) {
+void TellResult(const Context& context, const std::string& lab, const Finished& finished,
+                std::chrono::steady_clock::duration took) {
   if (finished.outcome.changed) {
-    Say(context, fmt::format("{} is up: {} ({})", lab, finished.tally.empty() ? "recorded" : finished.tally,
-                             Seconds(finished.took)));
+    Say(context,
+        fmt::format("{} is up: {} ({})", lab, finished.tally.empty() ? "recorded" : finished.tally, Seconds(took)));
   } else {
     Say(context, lab + " is up to date: nothing to do");
   }
   if (!context.json()) return;
   Json json = {{"lab", lab}, {"changed", finished.outcome.changed}};
   json.update(PlanJson(finished.outcome.first));
-  json["seconds"] = std::chrono::duration<double>(finished.took).count();
+  json["seconds"] = std::chrono::duration<double>(took).count();
   PrintJson(context, json);
 }
 
@@ -68,17 +70,21 @@ Ending Up(const Context& context, const UpOptions& options) {
   TRY(CheckPrivilege(context));
   const WantedLab wanted = TRY(ReadWantedLab(context, options.lab));
   PrintWarnings(context, wanted.warnings);
+  TRY(CheckGround(context, wanted));
   const std::string& lab = wanted.topology.name;
-  ChangingRun run(context);
+  const ChangingRun run(context);
   LabLock lock = TRY(run.TakeLock(lab));
-  auto finished = BringUp(context, run, wanted, options.keep ? AfterFailure::kKeep : AfterFailure::kRollBack);
+  Ending ending = InLab(context, lab, Entry::kUp, [&](const Context& inside) -> Ending {
+    auto finished = BringUp(inside, wanted, options.keep ? AfterFailure::kKeep : AfterFailure::kRollBack);
+    if (!finished.ok()) return WithExcerpts(std::move(finished).error(), wanted.source);
+    PrintWarnings(inside, WithExcerpts(finished->outcome.first.notes, wanted.source));
+    if (!finished->outcome.report.ok()) return Failures(lab, finished->outcome, wanted.source);
+    TellResult(inside, lab, *finished, run.elapsed());
+    return kExitDone;
+  });
   Status left = lock.LeaveIfEmpty();
-  if (!finished.ok()) return WithExcerpts(std::move(finished).error(), wanted.source);
-  PrintWarnings(context, WithExcerpts(finished->outcome.first.notes, wanted.source));
-  if (!finished->outcome.report.ok()) return Failures(lab, finished->outcome, wanted.source);
-  TRY(std::move(left));
-  TellResult(context, lab, *finished);
-  return kExitDone;
+  if (ending.errors().empty()) TRY(std::move(left));
+  return ending;
 }
 
 }  // namespace runner

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "commands/nat_networks.h"
+#include "kernel/boot.h"
 #include "topology/load.h"
 
 namespace runner {
@@ -27,6 +28,7 @@ Result<LabHeader> MakeHeader(const Context& context, const WantedLab& wanted, co
   header.digest = wanted.source.digest;
   header.boot_id = boot;
   header.host_namespace = TRY(HostNamespaceId());
+  header.is_rootless = context.ground == Ground::kHolder;
   header.since = before.since.empty() || before.boot_id != boot ? Now() : before.since;
   header.nat_networks = TRY(NatNetworksFor(context, wanted.topology, before.nat_networks));
   return header;

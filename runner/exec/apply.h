@@ -27,6 +27,9 @@ struct ApplyContext {
   /// The wish and the record: what an action finds beside its own object.
   std::unordered_map<ResourceId, Attributes> known = {};
 
+  /// Addresses whose duplicate address detection this run has begun.
+  std::vector<Resource> detecting = {};
+
   std::string StateFolder() const { return options.state.LabFolder(options.lab); }
   std::string SharedHosts() const { return StateFolder() + "/hosts"; }
   std::vector<std::string> InterfacesOf(const NamespaceName& ns) const {
@@ -58,6 +61,9 @@ Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttribut
 
 /// Before the first change; see Backend::Check.
 Errors CheckPlan(ApplyContext& context, const Plan& plan);
+
+/// After the last action; see Backend::Settle.
+Errors SettleAddresses(ApplyContext& context);
 
 /// Writes a setting in the namespace.
 Status WriteSysctlIn(ApplyContext& context, const NamespaceName& ns, const std::string& key, const std::string& value);

@@ -61,20 +61,6 @@ std::vector<kernel::TableId> TablesFrom(const std::vector<std::string>& texts) {
   return tables;
 }
 
-/// The host's side of an uplink of type nat has a table of its own shape.
-kernel::HostNat HostNatFrom(const std::vector<kernel::NatRule>& rules) {
-  kernel::HostNat nat;
-  for (const kernel::NatRule& rule : rules) {
-    if (const auto* masquerade = std::get_if<kernel::Masquerade>(&rule)) {
-      nat.interface = masquerade->out;
-      if (masquerade->source) nat.sources.push_back(*masquerade->source);
-    } else if (const auto* port = std::get_if<kernel::PortForward>(&rule)) {
-      nat.ports.push_back(*port);
-    }
-  }
-  return nat;
-}
-
 }  // namespace
 
 Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAttributes& address) {
@@ -96,7 +82,9 @@ Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAt
     TRY(GoneIsFine(DeleteAddress(session.socket(), spec.index, address.prefix, address.peer), {EADDRNOTAVAIL}));
   }
   if (action.verb == Verb::kAdopt) return {};
-  return AddAddress(session.socket(), spec);
+  TRY(AddAddress(session.socket(), spec));
+  if (address.dad && address.prefix.is_ipv6()) context.detecting.push_back(action.resource);
+  return {};
 }
 
 Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttributes& route) {

@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "exec/apply.h"
+#include "exec/translate.h"
+#include "kernel/address.h"
 #include "kernel/mark.h"
 #include "kernel/sysctl.h"
 #include "uplink/tap.h"
@@ -33,6 +35,24 @@ Result<int> MasterIndex(Session& session, const std::string& master) {
   return session.IndexOf(master);
 }
 
+/// An interface that comes up has its link-local address already, and without duplicate address detection: that would
+/// keep it from asking for its neighbours for two seconds, and what it forwards with it. The kernel finds the address
+/// that it would have made.
+Status GiveLinkLocal(Session& session, const DeviceAttributes& device) {
+  constexpr std::uint8_t kOfTheKernel = 3;  // IFAPROT_KERNEL_LL
+  const bool wants = device.ipv6.value_or(false) && device.mac && !device.mac->is_zero() &&
+                     device.mtu.value_or(kSmallestIpv6Mtu) >= kSmallestIpv6Mtu;
+  if (!wants) return {};
+  const LinkInfo link = TRY(session.LinkOf(device.name));
+  if (!link.ipv6_eui64.value_or(false)) return {};
+  const AddressSpec address{
+      .index = link.index, .prefix = LinkLocalAddress(*device.mac), .peer = {}, .protocol = kOfTheKernel};
+  Status added = AddAddress(session.socket(), address);
+  // There already, or IPv6 is off here: then the kernel makes none either.
+  if (!added.ok() && (added.error().code == EEXIST || added.error().code == EACCES)) return {};
+  return added;
+}
+
 /// What of `wish` differs from `before`, as one update; nothing where all is as it should be.
 Status BringTo(ApplyContext& context, const DeviceAttributes& wish, const DeviceAttributes& before) {
   Session& session = *TRY(context.sessions.Get(wish.ns));
@@ -45,6 +65,7 @@ Status BringTo(ApplyContext& context, const DeviceAttributes& wish, const Device
   if (wish.txqueuelen != before.txqueuelen) update.txqueuelen = wish.txqueuelen;
   if (wish.up != before.up) update.up = wish.up;
   if (wish.master && wish.master != before.master) update.master = TRY(MasterIndex(session, *wish.master));
+  if (update.up.value_or(false)) TRY(GiveLinkLocal(session, wish));
   const bool any = update.mtu || update.mac || update.txqueuelen || update.up || update.master;
   return any ? ChangeLink(session.socket(), index, update) : Status();
 }
@@ -57,14 +78,6 @@ LinkSettings SettingsOf(const ApplyContext& context, const DeviceAttributes& dev
   settings.txqueuelen = device.txqueuelen;
   if (!context.IsOwnNamespace(device.ns)) settings.group = LinkGroup(context.options.lab);
   return settings;
-}
-
-/// As the creating message left it: what is still to be set differs from this.
-DeviceAttributes Fresh(DeviceAttributes device) {
-  device.up = false;
-  device.ipv6 = true;
-  device.master = "";
-  return device;
 }
 
 Status DeleteDevice(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
@@ -100,7 +113,7 @@ Status CreateVethPair(ApplyContext& context, const VethAttributes& veth, const s
   VethEnd near_end = SettingsOf(context, first);
   VethEnd far_end = SettingsOf(context, second);
   far_end.place = &far.place();
-  DeviceAttributes made = Fresh(first);
+  DeviceAttributes made = FreshDevice(first);
   near_end.master = TRY(MasterIndex(session, first.master.value_or("")));
   made.master = first.master;
   if (first.up.value_or(false) && first.ipv6.value_or(true)) {
@@ -112,7 +125,9 @@ Status CreateVethPair(ApplyContext& context, const VethAttributes& veth, const s
   TRY(CreateVeth(session.socket(), near_end, far_end));
   Status status = MarkAlias(context, first, id);
   if (status.ok()) status = MarkAlias(context, second, id);
-  if (status.ok()) status = BringTo(context, second, Fresh(second));
+  // Up already, but it has no carrier before the other end is.
+  if (status.ok() && made.up.value_or(false)) status = GiveLinkLocal(session, first);
+  if (status.ok()) status = BringTo(context, second, FreshDevice(second));
   if (status.ok()) status = BringTo(context, first, made);
   // Half a cable is none: what could not be finished goes away again.
   if (!status.ok()) TRY(DeleteDevice(context, first.ns, first.name));
@@ -132,7 +147,9 @@ Status CreateBridgeDevice(ApplyContext& context, const BridgeAttributes& bridge,
   session.ForgetLink(bridge.device.name);
   TRY(CreateBridge(session.socket(), SettingsOf(context, bridge.device), SettingsOf(bridge)));
   Status status = MarkAlias(context, bridge.device, id);
-  if (status.ok()) status = BringTo(context, bridge.device, Fresh(bridge.device));
+  if (status.ok()) status = BringTo(context, bridge.device, FreshDevice(bridge.device));
+  // Here, not where it comes up: that knows only its name.
+  if (status.ok()) status = GiveLinkLocal(session, bridge.device);
   if (!status.ok()) TRY(DeleteDevice(context, bridge.device.ns, bridge.device.name));
   return status;
 }
@@ -185,7 +202,7 @@ Status ApplyTap(ApplyContext& context, const Action& action, const TapAttributes
       Session& session = *TRY(context.sessions.Get(device.ns));
       session.ForgetLink(device.name);
       TRY(CreateTap(session.place().fd(), device.name, device.mac.value_or(MacAddress()), device.mtu.value_or(0)));
-      DeviceAttributes fresh = Fresh(device);
+      DeviceAttributes fresh = FreshDevice(device);
       fresh.txqueuelen.reset();
       Status status = BringTo(context, device, fresh);
       if (!status.ok()) TRY(DeleteDevice(context, device.ns, device.name));

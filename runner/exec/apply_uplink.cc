@@ -1,8 +1,11 @@
 // Uplinks and their published ports, and the commands that run once.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/text.h"
 #include "exec/apply.h"
+#include "exec/preflight.h"
 #include "exec/translate.h"
 #include "kernel/enter.h"
 #include "kernel/files.h"
@@ -19,16 +22,26 @@ MacAddress TapMac(const ApplyContext& context, const UplinkAttributes& uplink) {
   return std::get<TapAttributes>(found->second).device.mac.value_or(MacAddress());
 }
 
+/// Whether the helper belongs into namespaces that this process is not in.
+bool IsLaunchedOutside(const ApplyContext& context, const UplinkAttributes& uplink) {
+  return uplink.from.empty() && context.options.host_side.launch;
+}
+
 UplinkSpec SpecOf(const ApplyContext& context, const UplinkAttributes& uplink) {
-  return UplinkSpecFrom(uplink, {.lab = context.options.lab,
-                                 .state_folder = context.StateFolder(),
-                                 .netns_path = context.sessions.directory().Path(uplink.ns),
-                                 .mac = TapMac(context, uplink)});
+  UplinkSpec spec = UplinkSpecFrom(uplink, {.lab = context.options.lab,
+                                            .state_folder = context.StateFolder(),
+                                            .netns_path = context.sessions.directory().Path(uplink.ns),
+                                            .mac = TapMac(context, uplink)});
+  const kernel::ProcessIdentity& holder = context.options.host_side.holder;
+  spec.holder = holder;
+  // From outside, the lab's names are seen through its holder.
+  if (IsLaunchedOutside(context, uplink)) spec.node_path = fmt::format("/proc/{}/root{}", holder.pid, spec.node_path);
+  return spec;
 }
 
 Status StopHelper(ApplyContext& context, const std::string& node) {
   // By its socket, and by its command line: one that does not answer is stopped too.
-  std::vector<UplinkProcess> helpers = FindUplinks(context.options.lab);
+  std::vector<UplinkProcess> helpers = FindUplinks(context.options.lab, context.StateFolder());
   std::erase_if(helpers, [&node](const UplinkProcess& helper) { return helper.node != node; });
   for (const UplinkProcess& helper : helpers) TRY(StopUplink(helper));
   return {};
@@ -66,6 +79,10 @@ Status ApplyUplink(ApplyContext& context, const Action& action, const UplinkAttr
       // One that is silent or was left by a crash would hold the tap.
       TRY(StopHelper(context, uplink.node));
       Session& node = *TRY(context.sessions.Get(uplink.ns));
+      if (IsLaunchedOutside(context, uplink)) {
+        TRY(StartUplink(SpecOf(context, uplink), node.place().fd(), context.options.host_side.launch));
+        return {};
+      }
       Session& outer = *TRY(context.sessions.Get(uplink.from));
       TRY(StartUplink(SpecOf(context, uplink), {}, node.place().fd(), outer.place().fd(), context.options.executable));
       return {};
@@ -79,7 +96,12 @@ Status ApplyForward(ApplyContext& context, const Action& action, const ForwardAt
   const ForwardSpec spec = ForwardFrom(forward);
   if (action.verb == Verb::kAdopt) return {};
   if (action.verb == Verb::kRemove) return RemoveForward(context.StateFolder(), forward.node, spec);
-  return AddForward(context.StateFolder(), forward.node, spec);
+  const auto found = context.known.find({.kind = Kind::kUplink, .name = forward.node});
+  const UplinkAttributes uplink =
+      found == context.known.end() ? UplinkAttributes() : std::get<UplinkAttributes>(found->second);
+  // Out there this process has no privilege to lend.
+  if (IsLaunchedOutside(context, uplink)) return AddForward(context.StateFolder(), forward.node, spec, -1);
+  return AddForward(context.StateFolder(), forward.node, spec, TRY(context.sessions.Get(uplink.from))->place().fd());
 }
 
 Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec) {
@@ -129,8 +151,20 @@ Result<Namespace> OpenAttached(const std::string& attach) {
   return Fail("attach " + attach, "neither docker nor podman knows a running container of that name");
 }
 
+namespace {
+
+Status CheckPorts(ApplyContext& context, const NamespaceName& from, const ForwardSpec& forward) {
+  if (const auto& check = context.options.host_side.check_ports; from.empty() && check) return check({forward});
+  const auto session = context.sessions.Get(from);
+  // Its far side is a node that this run makes: nothing listens there yet.
+  if (!session.ok()) return {};
+  return CheckPortsFree({forward}, (*session)->place().fd());
+}
+
+}  // namespace
+
 Errors CheckPlan(ApplyContext& context, const Plan& plan) {
-  Errors errors;
+  Errors errors = CheckMachine(plan);
   for (const Action& action : plan.actions) {
     if (action.verb != Verb::kCreate && action.verb != Verb::kChange) continue;
     const Resource& resource = action.resource;
@@ -152,13 +186,9 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
       if (action.before || action.replaces) continue;
       const auto uplink = context.known.find({.kind = Kind::kUplink, .name = forward->node});
       const NamespaceName from = uplink == context.known.end() ? "" : std::get<UplinkAttributes>(uplink->second).from;
-      auto session = context.sessions.Get(from);
-      // Its far side is a node that this run makes: nothing listens there yet.
-      if (!session.ok()) continue;
-      if (auto status = CheckPortsFree({ForwardFrom(*forward)}, (*session)->place().fd()); !status.ok()) {
-        Error error = std::move(status).error();
-        error.failure = Failure::kConflict;
-        add(std::move(error));
+      // A port that somebody has is a conflict, as the check says itself; whatever else fails is a failure.
+      if (auto status = CheckPorts(context, from, ForwardFrom(*forward)); !status.ok()) {
+        add(std::move(status).error());
       }
     }
   }

@@ -19,9 +19,16 @@ class Backend {
   /// What a setting is right now, for the record of former values; nothing where it cannot be read.
   virtual std::optional<Attributes> ReadFormer(const Resource& resource) = 0;
 
+  /// What still stands under the lab's marks, as a record that can be taken down; see exec/marked.h. Changes nothing.
+  virtual Result<Record> FindMarked() = 0;
+
   /// Does one action. The result is the attributes as made: the resource's own, with fingerprints filled in.
   /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown.
   virtual Result<Attributes> Apply(const Action& action) = 0;
+
+  /// After the last action: waits, for a bounded time, for what the kernel ends by itself of what was applied since the
+  /// last call (duplicate address detection), and tells what it refused.
+  virtual Errors Settle() { return {}; }
 };
 
 }  // namespace runner

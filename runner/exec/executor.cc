@@ -2,8 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <unordered_set>
+#include <utility>
+
+#include "base/json.h"
 
 namespace runner {
 namespace {
@@ -25,6 +29,10 @@ class Run {
   RunReport Do(const Plan& plan) {
     const int total = static_cast<int>(plan.actions.size());
     int done = 0;
+    if (Status status = BeginCommands(plan); !status.ok()) {
+      report_.errors.push_back(std::move(status).error());
+      return std::move(report_);
+    }
     for (const Action& action : plan.actions) {
       if (hooks_.interrupted()) {
         report_.interrupted = true;
@@ -45,14 +53,28 @@ class Run {
         Fail(action);
       }
     }
-    if (Status status = journal_.Flush(); !status.ok()) report_.errors.push_back(std::move(status).error());
+    // With nothing left to tell the file goes, whatever it says.
+    if (Status status = journal_.Flush(); !status.ok() && journal_.size() != 0) {
+      report_.errors.push_back(std::move(status).error());
+    }
     return std::move(report_);
   }
 
  private:
+  /// Before all else: a kill between the making of a node and its commands must not make the next run think that they
+  /// ran.
+  Status BeginCommands(const Plan& plan) {
+    for (const Action& action : plan.actions) {
+      if (action.resource.id.kind != Kind::kExec || action.verb != Verb::kCreate) continue;
+      TRY(journal_.Begin(action.resource, std::nullopt));
+    }
+    return {};
+  }
+
   /// A removal that failed keeps in place what its object stands on; a creation that failed, what would stand on it.
   void Fail(const Action& action) {
     if (action.verb == Verb::kRemove) {
+      if (action.resource.id.kind == Kind::kNamespace) staying_.insert(NamespaceOf(action.resource.attributes));
       for (const DependsOn& on : action.resource.dependencies) blocked_.insert(on.id);
     } else {
       failed_.insert(action.resource.id);
@@ -60,10 +82,17 @@ class Run {
   }
   bool StandsOnFailure(const Action& action) const {
     if (action.verb == Verb::kRemove) return blocked_.contains(action.resource.id);
+    if (action.verb == Verb::kForget) return action.before && IsInWhatStays(action.resource.attributes);
     for (const DependsOn& on : action.resource.dependencies) {
       if (failed_.contains(on.id)) return true;
     }
     return false;
+  }
+
+  /// It was to go with its namespace, which did not go.
+  bool IsInWhatStays(const Attributes& attributes) const {
+    const auto* veth = std::get_if<VethAttributes>(&attributes);
+    return staying_.contains(NamespaceOf(attributes)) || (veth != nullptr && staying_.contains(veth->b.ns));
   }
 
   Status DoOne(const Action& action) {
@@ -78,9 +107,9 @@ class Run {
     ++report_.done;
     if (action.verb == Verb::kRemove) {
       TRY(backend_.Apply(action));
-      return journal_.Gone(id);
+      return Unwritten(journal_.Gone(id));
     }
-    TRY(journal_.Begin(action.resource, FormerOf(action)));
+    TRY(Unwritten(journal_.Begin(action.resource, FormerOf(action))));
     auto made = backend_.Apply(action);
     if (made.ok()) return journal_.Made(id, *made);
     // It is not there: the record must not say so, unless nobody knows.
@@ -90,6 +119,10 @@ class Run {
     }
     return std::move(made).error();
   }
+
+  /// Whoever undoes does not stop for a record that cannot be written (its file system is full): the lines wait, and
+  /// the end of the run tells.
+  Status Unwritten(Status status) const { return on_failure_ == OnFailure::kGoOn ? Status() : std::move(status); }
 
   /// What a setting was before the lab first touched it.
   std::optional<Attributes> FormerOf(const Action& action) {
@@ -104,6 +137,7 @@ class Run {
   const Hooks& hooks_;
   std::unordered_set<ResourceId> blocked_;
   std::unordered_set<ResourceId> failed_;
+  std::unordered_set<NamespaceName> staying_;  // their removal failed
   RunReport report_;
 };
 
@@ -112,55 +146,6 @@ void Append(RunReport& all, RunReport more) {
   all.interrupted = all.interrupted || more.interrupted;
   for (Error& error : more.errors) all.errors.push_back(std::move(error));
   for (ResourceId& id : more.skipped) all.skipped.push_back(std::move(id));
-}
-
-/// The record as a wish: each object as it stood when the run began; what had drifted away is not asked for.
-std::vector<Resource> StateBefore(const Record& record, const Observation& observed) {
-  std::vector<Resource> resources;
-  for (const RecordEntry& entry : record) {
-    const auto seen = observed.find(entry.resource.id);
-    if (entry.resource.id.kind == Kind::kExec) {
-      resources.push_back(entry.resource);
-      continue;
-    }
-    if (seen == observed.end() || seen->second.owner == Observed::Owner::kForeign) continue;
-    resources.push_back(entry.resource);
-  }
-  return resources;
-}
-
-/// Undoes a run: the wish is what stood before it. Commands that ran are not run backwards.
-void RollBack(const Record& before, const Observation& observed_before, Backend& backend, Journal& journal,
-              Outcome& outcome) {
-  outcome.rolled_back = true;
-  auto wish = Graph::Make(StateBefore(before, observed_before));
-  if (!wish.ok()) {
-    outcome.roll_back.push_back(std::move(wish).error());
-    return;
-  }
-  const Hooks silent;  // Not to be interrupted: half an undo helps nobody.
-  for (int round = 0; round < kRounds; ++round) {
-    const Record record = journal.record();
-    auto observed = backend.Observe(*wish, record);
-    if (!observed.ok()) {
-      outcome.roll_back.push_back(std::move(observed).error());
-      return;
-    }
-    const Plan plan = MakePlan(*wish, record, *observed, Purpose::kRollBack);
-    if (plan.actions.empty()) break;
-    RunReport report = Execute(plan, backend, journal, OnFailure::kGoOn, silent);
-    if (!report.errors.empty()) {
-      outcome.roll_back = std::move(report.errors);
-      return;
-    }
-  }
-  // What had drifted away before the run is away again, and still the lab's.
-  for (const RecordEntry& entry : before) {
-    if (journal.Find(entry.resource.id) != nullptr) continue;
-    Status status = journal.Begin(entry.resource, entry.former);
-    if (status.ok()) status = journal.Made(entry.resource.id, entry.resource.attributes);
-    if (!status.ok()) outcome.roll_back.push_back(std::move(status).error());
-  }
 }
 
 /// After the last round something still differs: the difference is the error.
@@ -172,6 +157,112 @@ Error NotConverged(const Plan& plan) {
     error.at = plan.actions.front().resource.at;
   }
   return error;
+}
+
+/// What stood when a run began, and what of it was the lab's.
+struct Before {
+  Record record;
+  Observation observed;
+};
+
+/// What stood before a run, as a wish: each object as the kernel showed it, whatever the record said. What had drifted
+/// away is not asked for. What stood without a record is: the run may have adopted it.
+std::vector<Resource> StateBefore(const Graph& wish, const Before& before) {
+  std::vector<Resource> resources;
+  std::unordered_set<ResourceId> recorded;
+  for (const RecordEntry& entry : before.record) {
+    recorded.insert(entry.resource.id);
+    const auto seen = before.observed.find(entry.resource.id);
+    if (entry.resource.id.kind == Kind::kExec) {
+      resources.push_back(entry.resource);
+      continue;
+    }
+    if (seen == before.observed.end() || seen->second.owner == Observed::Owner::kForeign) continue;
+    resources.push_back(entry.resource);
+    // Half made is no state to come back to.
+    if (entry.state == RecordEntry::State::kBegun) continue;
+    resources.back().attributes = AsObserved(entry.resource.attributes, seen->second.attributes);
+  }
+  for (const Resource& resource : wish.resources()) {
+    const auto seen = before.observed.find(resource.id);
+    const bool ours = seen != before.observed.end() && seen->second.owner == Observed::Owner::kOurs;
+    if (recorded.contains(resource.id) || !ours || Traits(resource.kind()).is_setting) continue;
+    resources.push_back(resource);
+    resources.back().attributes = AsObserved(resource.attributes, seen->second.attributes);
+  }
+  return resources;
+}
+
+/// The record says again what it said before the run, also of what had drifted.
+Errors RestoreRecord(const Record& before, Journal& journal) {
+  Errors errors;
+  std::unordered_set<ResourceId> known;
+  const auto keep = [&errors](Status status) {
+    if (!status.ok()) errors.push_back(std::move(status).error());
+  };
+  for (const RecordEntry& entry : before) {
+    known.insert(entry.resource.id);
+    const RecordEntry* now = journal.Find(entry.resource.id);
+    if (now != nullptr && now->state == entry.state &&
+        EncodeResource(now->resource) == EncodeResource(entry.resource)) {
+      continue;
+    }
+    Status status = journal.Begin(entry.resource, entry.former);
+    if (status.ok() && entry.state == RecordEntry::State::kMade) {
+      status = journal.Made(entry.resource.id, entry.resource.attributes);
+    }
+    keep(std::move(status));
+  }
+  for (const RecordEntry& entry : journal.record()) {
+    if (!known.contains(entry.resource.id)) keep(journal.Forget(entry.resource.id));
+  }
+  // With nothing left to tell the file goes, whatever it says.
+  if (Status status = journal.Flush(); journal.size() != 0) keep(std::move(status));
+  return errors;
+}
+
+/// The record tells all of what stood: nothing was there by its mark alone.
+bool IsWhole(const Graph& stood, const Record& record) {
+  std::unordered_set<ResourceId> known;
+  for (const RecordEntry& entry : record) known.insert(entry.resource.id);
+  return std::ranges::all_of(stood.resources(), [&known](const Resource& one) { return known.contains(one.id); });
+}
+
+/// Undoes a run: the wish is what stood before it. Commands that ran are not run backwards.
+void RollBack(const Graph& up, const Before& before, Backend& backend, Journal& journal, Outcome& outcome) {
+  outcome.rolled_back = true;
+  auto wish = Graph::Make(StateBefore(up, before));
+  if (!wish.ok()) {
+    outcome.roll_back.push_back(std::move(wish).error());
+    return;
+  }
+  const Hooks silent;  // Not to be interrupted: half an undo helps nobody.
+  for (int round = 0;; ++round) {
+    const Record record = journal.record();
+    auto observed = backend.Observe(*wish, record);
+    if (!observed.ok()) {
+      outcome.roll_back.push_back(std::move(observed).error());
+      return;
+    }
+    const Plan plan = MakePlan(*wish, record, *observed, Purpose::kRollBack);
+    if (plan.actions.empty()) {
+      outcome.roll_back = RestoreRecord(before.record, journal);
+      if (journal.size() == 0 || !IsWhole(*wish, before.record)) return;
+      if (auto status = journal.Settle(); !status.ok()) outcome.roll_back.push_back(std::move(status).error());
+      return;
+    }
+    if (round == kRounds) {
+      outcome.roll_back.push_back(NotConverged(plan));
+      return;
+    }
+    RunReport report = Execute(plan, backend, journal, OnFailure::kGoOn, silent);
+    // An answer that was lost: the next look tells what became of it.
+    std::erase_if(report.errors, OutcomeIsUnknown);
+    if (!report.errors.empty()) {
+      outcome.roll_back = std::move(report.errors);
+      return;
+    }
+  }
 }
 
 Error Interrupted() {
@@ -190,7 +281,6 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
                  AfterFailure after_failure, const Hooks& hooks) {
   Outcome outcome;
   const Record before = journal.record();
-  const LabHeader header_before = journal.header();
   std::optional<Observation> observed_before;
   for (int round = 0;; ++round) {
     const Record record = round == 0 ? before : journal.record();
@@ -209,8 +299,20 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
       if (!outcome.report.errors.empty()) return outcome;
     }
     if (plan.actions.empty()) {
+      if (outcome.changed) outcome.report.errors = backend.Settle();
+      if (!outcome.report.errors.empty()) {
+        // A signal ends the wait too.
+        outcome.report.interrupted = hooks.interrupted();
+        if (outcome.report.interrupted) outcome.report.errors = {Interrupted()};
+        break;
+      }
       if (outcome.changed || header != journal.header()) {
-        if (auto status = journal.SetHeader(header); !status.ok()) outcome.report.errors.push_back(status.error());
+        auto status = journal.SetHeader(header);
+        if (status.ok()) status = journal.Settle();
+        if (!status.ok()) {
+          outcome.report.errors.push_back(std::move(status).error());
+          break;
+        }
       }
       return outcome;
     }
@@ -232,14 +334,45 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
     if (!outcome.report.errors.empty()) break;
   }
   if (outcome.changed && after_failure == AfterFailure::kRollBack && observed_before) {
-    RollBack(before, *observed_before, backend, journal, outcome);
+    RollBack(wish, {.record = before, .observed = std::move(*observed_before)}, backend, journal, outcome);
   }
   return outcome;
 }
 
+namespace {
+
+/// Folders, files and namespaces, and what is in somebody else's namespace, which can be found as long as it is
+/// attached. The rest, on the host, is looked for in the end: its marks do not tell under which id it was recorded.
+bool IsToldByOthers(const Resource& resource) {
+  const Kind kind = resource.id.kind;
+  return kind == Kind::kFolder || kind == Kind::kFile || !NamespaceOf(resource.attributes).empty();
+}
+
+enum class Marked { kToldByOthers, kAll };
+/// Puts on record what stands under the lab's marks and is not; whether there was anything.
+Result<bool> RecordMarked(Marked which, Backend& backend, Journal& journal) {
+  bool any = false;
+  for (const RecordEntry& entry : TRY(backend.FindMarked())) {
+    if (journal.Find(entry.resource.id) != nullptr) continue;
+    if (which == Marked::kToldByOthers && !IsToldByOthers(entry.resource)) continue;
+    TRY(journal.Begin(entry.resource, entry.former));
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
 Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
   Outcome outcome;
   const Graph nothing;
+  bool is_complete = journal.is_settled();
+  if (!is_complete) {
+    // Before the first removal: a file is known to be the lab's by the namespace and the links beside it.
+    if (auto any = RecordMarked(Marked::kToldByOthers, backend, journal); !any.ok()) {
+      outcome.report.errors.push_back(std::move(any).error());
+    }
+  }
   for (int round = 0; round < kRounds; ++round) {
     const Record record = journal.record();
     auto observed = backend.Observe(nothing, record);
@@ -247,11 +380,22 @@ Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
       outcome.report.errors.push_back(std::move(observed).error());
       return outcome;
     }
-    Plan plan = MakePlan(nothing, record, *observed, Purpose::kDown);
+    const Plan plan = MakePlan(nothing, record, *observed, Purpose::kDown);
     if (round == 0) outcome.first = plan;
-    if (plan.actions.empty()) return outcome;
+    if (plan.actions.empty()) {
+      if (is_complete) return outcome;
+      is_complete = true;
+      auto any = RecordMarked(Marked::kAll, backend, journal);
+      if (any.ok() && *any) continue;
+      if (!any.ok()) outcome.report.errors.push_back(std::move(any).error());
+      return outcome;
+    }
     outcome.changed = true;
-    Append(outcome.report, Execute(plan, backend, journal, OnFailure::kGoOn, hooks));
+    RunReport report = Execute(plan, backend, journal, OnFailure::kGoOn, hooks);
+    // An answer that was lost: the next look tells what became of it.
+    if (round + 1 < kRounds && !report.interrupted) std::erase_if(report.errors, OutcomeIsUnknown);
+    Append(outcome.report, std::move(report));
+    outcome.gone += static_cast<int>(record.size() - journal.size());
     if (outcome.report.interrupted) outcome.report.errors.push_back(Interrupted());
     if (!outcome.report.ok()) return outcome;
   }

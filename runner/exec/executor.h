@@ -38,6 +38,7 @@ struct Outcome {
   RunReport report;  // of all rounds together
   Plan first;        // what was decided at the start
   Errors roll_back;  // what could not be undone
+  int gone = 0;      // TearDown: objects that are on record no more
   bool rolled_back = false;
   bool changed = false;  // something was done (and, unless rolled back, stays)
 };
@@ -51,7 +52,8 @@ enum class AfterFailure { kRollBack, kKeep };
 Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& journal, const LabHeader& header,
                  AfterFailure after_failure, const Hooks& hooks);
 
-/// Removes all that the journal knows; goes on after failures.
+/// Removes all that the journal knows, and, where that may not be all (it is lost, cut short, or a run was killed),
+/// what stands under the lab's marks. Goes on after failures.
 Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks);
 
 }  // namespace runner

@@ -17,11 +17,13 @@ constexpr int kFormat = 1;
 Json EncodeHeader(const LabHeader& header) {
   Json networks = Json::object();
   for (const auto& [node, network] : header.nat_networks) networks[node] = network.text();
-  return {{"toporun", kFormat},        {"lab", header.lab},
-          {"copy", header.is_copy},    {"file", header.file},
-          {"set", header.set},         {"digest", header.digest},
-          {"boot_id", header.boot_id}, {"host_namespace", header.host_namespace},
-          {"since", header.since},     {"nat_networks", std::move(networks)}};
+  Json json = {{"toporun", kFormat},        {"lab", header.lab},
+               {"copy", header.is_copy},    {"file", header.file},
+               {"set", header.set},         {"digest", header.digest},
+               {"boot_id", header.boot_id}, {"host_namespace", header.host_namespace},
+               {"since", header.since},     {"nat_networks", std::move(networks)}};
+  if (header.is_rootless) json["rootless"] = true;
+  return json;
 }
 
 bool ReadText(const Json& json, const char* key, std::string& out) {
@@ -50,6 +52,7 @@ std::optional<LabHeader> DecodeHeader(const Json& json) {
     return std::nullopt;
   }
   header.host_namespace = json["host_namespace"].get<std::uint64_t>();
+  header.is_rootless = json.value("rootless", Json(false)) == Json(true);
   header.is_copy = json.value("copy", Json(false)) == Json(true);
   for (const auto& [node, network] : json["nat_networks"].items()) {
     const auto prefix = network.is_string() ? IpPrefix::Parse(network.get_ref<const std::string&>()) : std::nullopt;
@@ -76,6 +79,7 @@ Result<Journal> Journal::Open(std::string path) {
   }
   journal.exists_ = true;
   TRY(journal.Load(*text).Wrap(Quote(journal.path_)));
+  journal.is_suspect_ = !journal.is_settled_;
   return journal;
 }
 
@@ -96,22 +100,34 @@ Result<LabHeader> Journal::ReadHeader(const std::string& path) {
   return std::move(*header);
 }
 
+Journal Journal::InPlaceOf(std::string path) {
+  Journal journal(std::move(path));
+  journal.exists_ = true;
+  journal.is_settled_ = false;
+  journal.is_suspect_ = true;
+  journal.damage_ = "the record cannot be read";
+  return journal;
+}
+
 Status Journal::Load(std::string_view text) {
   int number = 0;
+  is_settled_ = false;
   while (!text.empty()) {
     ++number;
     const std::size_t end = text.find('\n');
     // Without its newline the last line was not written to its end.
-    if (end == std::string_view::npos) break;
+    if (end == std::string_view::npos) {
+      is_settled_ = false;
+      break;
+    }
     const auto line = ParseJson(text.substr(0, end));
     text.remove_prefix(end + 1);
     if (number == 1 && line.ok() && line->is_object() && line->contains("toporun") && (*line)["toporun"] != kFormat) {
       return Fail("read the record", "it was written by another version of toporun");
     }
-    if (!line.ok() || !line->is_object() || !Replay(*line)) {
-      damage_ = "line " + std::to_string(number) + " of the record is damaged: what stands behind it is not read";
-      break;
-    }
+    if (line.ok() && line->is_object() && Replay(*line)) continue;
+    is_settled_ = false;
+    if (damage_.empty()) damage_ = "line " + std::to_string(number) + " of the record is damaged: it is passed over";
   }
   return {};
 }
@@ -119,6 +135,7 @@ Status Journal::Load(std::string_view text) {
 bool Journal::Replay(const Json& line) {
   if (line.contains("toporun")) {
     auto header = DecodeHeader(line);
+    is_settled_ = false;
     if (header) header_ = std::move(*header);
     return header.has_value();
   }
@@ -126,6 +143,7 @@ bool Journal::Replay(const Json& line) {
        {std::pair("begin", RecordEntry::State::kBegun), std::pair("entry", RecordEntry::State::kMade)}) {
     const auto found = line.find(key);
     if (found == line.end()) continue;
+    is_settled_ = false;
     auto resource = DecodeResource(*found);
     if (!resource.ok()) return false;
     RecordEntry entry{.resource = std::move(*resource), .former = {}, .state = state};
@@ -137,13 +155,19 @@ bool Journal::Replay(const Json& line) {
     Put(std::move(entry));
     return true;
   }
+  if (const auto settled = line.find("settled"); settled != line.end()) {
+    is_settled_ = damage_.empty() && *settled == index_.size();
+    return settled->is_number_unsigned();
+  }
+  is_settled_ = false;
   const bool made = line.contains("made");
   std::string text;
   if (!ReadText(line, made ? "made" : "gone", text)) return false;
   const auto id = ResourceId::Parse(text);
   if (!id) return false;
   const auto found = index_.find(*id);
-  if (found == index_.end()) return !made;
+  // What is made without having been begun: its beginning is the damaged line.
+  if (found == index_.end()) return !made || !damage_.empty();
   if (!made) {
     entries_[found->second].reset();
     index_.erase(found);
@@ -183,6 +207,7 @@ const RecordEntry* Journal::Find(const ResourceId& id) const {
 }
 
 Status Journal::Append(const std::string& line) {
+  is_settled_ = false;
   pending_ += line;
   pending_ += '\n';
   return Flush();
@@ -200,14 +225,13 @@ Status Journal::Flush() {
     // Told whole again, with what was to be added.
     if (torn) return Compact();
   }
-  std::string_view rest = pending_;
-  while (!rest.empty()) {
-    const ssize_t written = write(file_.get(), rest.data(), rest.size());
+  while (!pending_.empty()) {
+    const ssize_t written = write(file_.get(), pending_.data(), pending_.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return SystemError(errno, "write the record " + Quote(path_));
-    rest.remove_prefix(static_cast<std::size_t>(written));
+    // What is left after a full file system goes on where this ended.
+    pending_.erase(0, static_cast<std::size_t>(written));
   }
-  pending_.clear();
   return {};
 }
 
@@ -241,6 +265,7 @@ Status Journal::Forget(const ResourceId& id) {
   if (found == index_.end()) return {};
   entries_[found->second].reset();
   index_.erase(found);
+  is_settled_ = false;
   pending_ += JsonText({{"gone", id.text()}}) + "\n";
   return {};
 }
@@ -253,13 +278,23 @@ Status Journal::Gone(const ResourceId& id) {
   return Append(JsonText({{"gone", id.text()}}));
 }
 
+std::string Journal::SettledLine() const { return JsonText({{"settled", index_.size()}}) + "\n"; }
+
 std::string Journal::Whole() const {
   std::string text = JsonText(EncodeHeader(header_)) + "\n";
   for (const auto& entry : entries_) {
     if (!entry) continue;
     text += JsonText(EncodeEntry(entry->state == RecordEntry::State::kMade ? "entry" : "begin", *entry)) + "\n";
   }
+  if (is_settled_) text += SettledLine();
   return text;
+}
+
+Status Journal::Settle() {
+  if (is_settled_ || is_suspect_ || !exists_) return {};
+  pending_ += SettledLine();
+  is_settled_ = true;
+  return Flush();
 }
 
 Status Journal::Compact() {

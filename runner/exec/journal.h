@@ -24,6 +24,7 @@ struct LabHeader {
   std::string digest;                                    // of the file's text
   std::string boot_id;
   std::uint64_t host_namespace = 0;              // cookie (or inode) of the namespace that `host` stands for
+  bool is_rootless = false;                      // it has a holder
   std::string since;                             // RFC 3339, when the lab was first brought up
   std::map<std::string, IpPrefix> nat_networks;  // as chosen for uplinks of type nat
   friend bool operator==(const LabHeader&, const LabHeader&) = default;
@@ -31,16 +32,21 @@ struct LabHeader {
 
 class Journal {
  public:
-  /// Reads the journal at `path` if there is one. One of another format is an error; one with a damaged line in the
-  /// middle yields what stands before the damage, and `damage()` says so.
+  /// Reads the journal at `path` if there is one. One of another format is an error; a damaged line is passed
+  /// over, and `damage()` names the first.
   static Result<Journal> Open(std::string path);
+  /// In place of one that cannot be read: what it says is lost, and the next line that is written replaces it.
+  static Journal InPlaceOf(std::string path);
   /// Only what holds for the lab as a whole: much less work than Open. A damaged header is an error.
   static Result<LabHeader> ReadHeader(const std::string& path);
   /// One that is nowhere: for tests and for plans only.
   static Journal InMemory() { return Journal(""); }
 
   bool exists() const { return exists_; }
+  std::size_t size() const { return index_.size(); }
   const std::string& damage() const { return damage_; }
+  /// The file ends where a run ended: nothing is cut off or missing. What a kill leaves is not settled either.
+  bool is_settled() const { return is_settled_ && !is_suspect_; }
   const LabHeader& header() const { return header_; }
   /// In the order in which the things were made.
   Record record() const;
@@ -57,6 +63,10 @@ class Journal {
   Status Forget(const ResourceId& id);
   /// Writes the lines that Forget kept back.
   Status Flush();
+  /// At the end of a run: says how many things there are, so that a file that was cut short can be told. Writes nothing
+  /// where that was said already. One that was not settled when it was read never is again: what it lacks may stand,
+  /// and only `down` looks for that.
+  Status Settle();
   /// Writes what is left as a fresh file over the old one.
   Status Compact();
   /// Removes the file.
@@ -68,12 +78,15 @@ class Journal {
   Status Load(std::string_view text);
   bool Replay(const Json& line);
   std::string Whole() const;
+  std::string SettledLine() const;
   void Put(RecordEntry entry);
 
   std::string path_;
   Fd file_;
   bool exists_ = false;
   std::string damage_;
+  bool is_settled_ = true;
+  bool is_suspect_ = false;  // was not settled when it was read
   std::string pending_;
   LabHeader header_;
   std::vector<std::optional<RecordEntry>> entries_;  // empty: crossed out

@@ -1,6 +1,7 @@
 #include "exec/linux_backend.h"
 
 #include "exec/apply.h"
+#include "exec/marked.h"
 #include "exec/observe.h"
 
 namespace runner {
@@ -25,11 +26,15 @@ class LinuxBackend : public Backend {
 
   std::optional<Attributes> ReadFormer(const Resource& resource) override { return ReadSetting(observe_, resource); }
 
+  Result<Record> FindMarked() override { return runner::FindMarked(observe_); }
+
   Result<Attributes> Apply(const Action& action) override {
     Attributes attributes = action.resource.attributes;
     TRY(std::visit([&](auto& typed) { return Do(action, typed); }, attributes));
     return attributes;
   }
+
+  Errors Settle() override { return SettleAddresses(apply_); }
 
  private:
   /// What actions need to know of other objects.

@@ -4,11 +4,21 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "exec/backend.h"
 #include "exec/state.h"
+#include "uplink/supervisor.h"
 
 namespace runner {
+
+/// A rootless lab's way to the namespaces that the runner was started in, which uplinks leave by: the run itself is in
+/// the lab's own. Empty functions: they are the same.
+struct HostSide {
+  kernel::ProcessIdentity holder = {};  // an uplink ends with this process
+  HelperLauncher launch = {};
+  std::function<Status(const std::vector<ForwardSpec>&)> check_ports = {};
+};
 
 struct BackendOptions {
   std::string lab;
@@ -16,6 +26,7 @@ struct BackendOptions {
   std::string namespace_directory = "/run/netns";
   std::string files_base = "/etc/netns";
   std::string executable = "/proc/self/exe";  // what an uplink's helper is started from
+  HostSide host_side = {};
   /// Set by the caller's signal handlers to end a command of the lab's that runs; null: nobody asks.
   const volatile int* interrupted = nullptr;
   /// Lines that a lab's `exec` commands print, with their node.

@@ -8,16 +8,10 @@
 #include <map>
 #include <set>
 
-#include "base/json.h"
-#include "base/text.h"
 #include "exec/apply.h"
+#include "exec/namespace_view.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
-#include "kernel/mark.h"
-#include "kernel/nat.h"
-#include "kernel/neighbour.h"
-#include "kernel/nftables_user.h"
-#include "kernel/sysctl.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
@@ -31,218 +25,6 @@ constexpr const char* kSharedFolder = "folder:";
 struct Question {
   const Resource* resource = nullptr;
   const Attributes* recorded = nullptr;
-};
-
-std::string InterfaceName(const std::unordered_map<int, std::string>& names, int index) {
-  const auto found = names.find(index);
-  return found == names.end() ? "" : found->second;
-}
-
-/// One namespace, dumped.
-class Visit {
- public:
-  Visit(const ObserveContext& context, NamespaceName ns, Session& session)
-      : context_(context), ns_(std::move(ns)), session_(session) {}
-
-  Status ReadAll(const std::set<Kind>& kinds) {
-    for (LinkInfo& link : TRY(ReadLinks(session_.socket()))) {
-      names_.emplace(link.index, link.name);
-      links_.emplace(link.name, std::move(link));
-    }
-    const auto wants = [&kinds](Kind kind) { return kinds.contains(kind); };
-    if (wants(Kind::kAddress)) {
-      for (AddressInfo& info : TRY(ReadAddresses(session_.socket()))) {
-        const auto key = std::pair(info.index, info.prefix);
-        addresses_.emplace(key, std::move(info));
-      }
-    }
-    if (wants(Kind::kRoute)) {
-      for (RouteInfo& info : TRY(ReadRoutes(session_.socket()))) {
-        const auto key = std::tuple(info.to, info.table, info.metric);
-        routes_.emplace(key, std::move(info));
-      }
-    }
-    if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
-    if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
-    return ReadMark();
-  }
-
-  bool is_ours() const { return owner_ == Owner::kOurs; }
-  Owner owner() const { return owner_; }
-  const std::map<std::string, LinkInfo, std::less<>>& links() const { return links_; }
-
-  /// The namespace itself.
-  Result<Observed> SeeNamespace(const NamespaceAttributes& asked) const {
-    NamespaceAttributes now = asked;
-    if (owner_ == Owner::kOurs) now.attach = "";
-    if (asked.forwarding_ipv4) now.forwarding_ipv4 = TRY(ReadFlag("net.ipv4.ip_forward"));
-    if (asked.forwarding_ipv6) now.forwarding_ipv6 = TRY(ReadFlag("net.ipv6.conf.all.forwarding"));
-    return Observed{.attributes = now, .owner = asked.attach.empty() ? owner_ : Owner::kUnknown};
-  }
-
-  std::optional<DeviceAttributes> SeeDevice(const std::string& name) const {
-    const auto found = links_.find(name);
-    if (found == links_.end()) return std::nullopt;
-    return DeviceFrom(ns_, found->second, InterfaceName(names_, found->second.master));
-  }
-
-  const LinkInfo* FindLink(const std::string& name) const {
-    const auto found = links_.find(name);
-    return found == links_.end() ? nullptr : &found->second;
-  }
-
-  /// In our own namespaces all is ours; elsewhere the lab's group tells.
-  Owner OwnerOf(const LinkInfo& link, std::string_view kind) const {
-    if (link.kind != kind) return Owner::kForeign;
-    if (is_ours()) return Owner::kOurs;
-    return link.group == LinkGroup(context_.options.lab) ? Owner::kOurs : Owner::kForeign;
-  }
-
-  std::optional<Observed> See(const AddressAttributes& asked) const {
-    const LinkInfo* link = FindLink(asked.dev);
-    if (link == nullptr) return std::nullopt;
-    const auto found = addresses_.find({link->index, asked.prefix});
-    if (found == addresses_.end()) return std::nullopt;
-    const AddressInfo& info = found->second;
-    AddressAttributes now = asked;
-    now.peer = info.peer;
-    now.scope = FromKernelScope(info.scope);
-    return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
-  }
-
-  std::optional<Observed> See(const RouteAttributes& asked) const {
-    const auto found = routes_.find({asked.to, asked.table, asked.metric});
-    if (found == routes_.end()) return std::nullopt;
-    const RouteInfo& info = found->second;
-    RouteAttributes now = asked;
-    now.type = FromKernelType(info.type).value_or(RouteType::kUnicast);
-    now.hops.clear();
-    now.onlink = false;
-    for (const RouteNextHop& hop : info.nexthops) {
-      now.hops.push_back({.via = hop.via, .dev = InterfaceName(names_, hop.oif), .weight = hop.weight});
-      now.onlink = now.onlink || hop.onlink;
-    }
-    BlankOpenDevices(asked.hops, now.hops);
-    std::ranges::sort(now.hops);
-    now.scope = asked.to.is_ipv6() || !info.scope ? std::nullopt : FromKernelScope(*info.scope);
-    now.from = info.prefsrc;
-    now.mtu = info.mtu;
-    // Someone else's route with our prefix, table and metric is in the way of ours.
-    return Observed{.attributes = now, .owner = info.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
-  }
-
-  std::optional<Observed> See(const RuleAttributes& asked) const {
-    for (const RuleInfo& rule : rules_) {
-      RuleAttributes now = RuleFrom(ns_, rule);
-      if (!SelectsTheSame(now, asked)) continue;
-      return Observed{.attributes = now, .owner = rule.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Observed> See(const NeighbourAttributes& asked) const {
-    const LinkInfo* link = FindLink(asked.dev);
-    if (link == nullptr) return std::nullopt;
-    for (const NeighbourInfo& info : neighbours_) {
-      if (info.index != link->index || info.to != asked.to || info.proxy != asked.proxy) continue;
-      NeighbourAttributes now = asked;
-      now.mac = info.mac;
-      return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Observed> See(const SysctlAttributes& asked) const {
-    auto value = ReadHere(asked.key);
-    if (!value.ok()) return std::nullopt;
-    SysctlAttributes now = asked;
-    // As written in the file, if it is the same to the kernel.
-    if (*value != NormaliseSysctl(asked.value)) now.value = *value;
-    return Observed{.attributes = now, .owner = Owner::kOurs};
-  }
-
-  Result<std::optional<Observed>> See(const NatAttributes& asked, const Attributes* recorded) const {
-    const kernel::TableId table{.family = "inet", .name = asked.table};
-    auto listing = context_.nft.ListTable(session_.place().fd(), table);
-    if (!listing.ok()) {
-      if (listing.error().code == ENOENT) return std::optional<Observed>();
-      return std::move(listing).error();
-    }
-    NatAttributes now = asked;
-    now.listing = kernel::NormalListing(*listing);
-    // Among somebody else's tables only one that has the lab's own name is known to be ours without a record.
-    const bool ours = is_ours() || recorded != nullptr || asked.table != kernel::NatTableId().name;
-    return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
-  }
-
-  Result<std::optional<Observed>> See(const NftablesAttributes& asked, const Attributes* recorded) const {
-    const auto* record = recorded == nullptr ? nullptr : std::get_if<NftablesAttributes>(recorded);
-    if (record == nullptr) return std::optional<Observed>();
-    std::vector<kernel::TableId> tables;
-    for (const std::string& text : record->tables) {
-      const std::size_t space = text.find(' ');
-      tables.push_back({.family = text.substr(0, space), .name = text.substr(space + 1)});
-    }
-    NftablesAttributes now = asked;
-    now.tables.clear();
-    now.listing.clear();
-    if (!tables.empty()) {
-      for (const auto& table : TRY(kernel::ReadTables(context_.nft, session_.place().fd(), tables))) {
-        now.tables.push_back(table.id.text());
-        now.listing += table.listing + "\n";
-      }
-    }
-    return std::optional(Observed{.attributes = now, .owner = Owner::kOurs});
-  }
-
- private:
-  Status ReadMark() {
-    const auto loopback = std::ranges::find_if(links_, [](const auto& link) { return link.second.loopback; });
-    if (loopback == links_.end() || ns_.empty()) return {};
-    const auto mark = ParseNamespaceMark(loopback->second.alias);
-    owner_ = mark && mark->lab + "." + mark->node == ns_ ? Owner::kOurs : Owner::kForeign;
-    return {};
-  }
-
-  static Owner OwnerByProtocol(std::uint8_t protocol) { return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown; }
-
-  static bool SelectsTheSame(const RuleAttributes& a, const RuleAttributes& b) {
-    return a.family == b.family && a.priority == b.priority && a.from == b.from && a.to == b.to && a.iif == b.iif &&
-           a.oif == b.oif && a.fwmark == b.fwmark && a.fwmask == b.fwmask;
-  }
-
-  /// Where the wish leaves the device to the kernel, so does what is compared with it.
-  static void BlankOpenDevices(const std::vector<HopAttributes>& asked, std::vector<HopAttributes>& now) {
-    for (const HopAttributes& hop : asked) {
-      if (!hop.dev.empty()) continue;
-      for (HopAttributes& seen : now) {
-        if (seen.via == hop.via) seen.dev.clear();
-      }
-    }
-  }
-
-  Result<std::string> ReadHere(const std::string& key) const {
-    if (ns_.empty()) return ReadSysctl(key);
-    const InNamespace here = TRY(InNamespace::Enter(session_.place()));
-    return ReadSysctl(key);
-  }
-  Result<bool> ReadFlag(const std::string& key) const {
-    auto value = ReadHere(key);
-    // A kernel without IPv6 forwards none.
-    if (!value.ok()) return value.error().code == ENOENT ? Result<bool>(false) : Result<bool>(value.error());
-    return *value != "0";
-  }
-
-  const ObserveContext& context_;
-  NamespaceName ns_;
-  Session& session_;
-  Owner owner_ = Owner::kUnknown;
-  std::unordered_map<int, std::string> names_;
-  std::map<std::string, LinkInfo, std::less<>> links_;
-  std::map<std::pair<int, IpPrefix>, AddressInfo> addresses_;
-  std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
-  std::vector<RuleInfo> rules_;
-  std::vector<NeighbourInfo> neighbours_;
 };
 
 /// The ends of a cable are seen at two visits.
@@ -302,13 +84,13 @@ class Observer {
       return {};
     }
     Session& session = *TRY(context_.sessions.Get(ns).Wrap("namespace " + ns));
-    Visit visit(context_, ns, session);
-    TRY(visit.ReadAll(kinds).Wrap(ns.empty() ? "host" : "namespace " + ns));
-    const bool somebody_elses = !ns.empty() && visit.owner() == Owner::kForeign && !IsAttached(questions);
+    NamespaceView view(context_, ns, session);
+    TRY(view.ReadAll(kinds).Wrap(ns.empty() ? "host" : "namespace " + ns));
+    const bool somebody_elses = !ns.empty() && view.owner() == Owner::kForeign && !IsAttached(questions);
     for (const Question& question : questions) {
       // In another's namespace nothing is ours, whatever its name.
       if (somebody_elses && question.resource->kind() != Kind::kNamespace) continue;
-      TRY(Answer(visit, ns, question).Wrap(question.resource->id.text()));
+      TRY(Answer(view, ns, question).Wrap(question.resource->id.text()));
     }
     return {};
   }
@@ -323,11 +105,11 @@ class Observer {
       if (!place.ok()) return {};
       NetlinkSocket socket = TRY(NetlinkSocket::OpenIn(*place));
       Session session(std::move(*place), std::move(socket));
-      Visit visit(context_, ns, session);
-      TRY(visit.ReadAll(kinds).Wrap("namespace " + ns));
+      NamespaceView view(context_, ns, session);
+      TRY(view.ReadAll(kinds).Wrap("namespace " + ns));
       for (const Question& other : questions) {
         if (other.resource->kind() == Kind::kNamespace) continue;
-        TRY(Answer(visit, ns, other).Wrap(other.resource->id.text()));
+        TRY(Answer(view, ns, other).Wrap(other.resource->id.text()));
       }
     }
     return {};
@@ -373,6 +155,11 @@ class Observer {
       const UplinkState& state = UplinkOf(uplink->node);
       if (state.life == UplinkState::Life::kServing) {
         Put(question, {.attributes = UplinkFrom(state.spec, *uplink), .owner = Owner::kOurs});
+      } else if (question.recorded != nullptr && RunsSilently(uplink->node)) {
+        // It does not answer and is no use, but it is to be ended.
+        UplinkAttributes now = *uplink;
+        now.interface.clear();
+        Put(question, {.attributes = now, .owner = Owner::kOurs});
       }
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&attributes)) {
       SeeForward(question, *forward);
@@ -417,6 +204,15 @@ class Observer {
     return uplinks_.emplace(node, ReadUplink(folder, node)).first->second;
   }
 
+  /// Whether there is a process of a helper, by its command line.
+  bool RunsSilently(const std::string& node) {
+    if (!helpers_) {
+      helpers_.emplace();
+      for (const UplinkProcess& helper : FindUplinks(context_.options.lab)) helpers_->insert(helper.node);
+    }
+    return helpers_->contains(node);
+  }
+
   void SeeForward(const Question& question, const ForwardAttributes& asked) {
     const UplinkState& state = UplinkOf(asked.node);
     if (state.life != UplinkState::Life::kServing) return;
@@ -433,47 +229,47 @@ class Observer {
     }
   }
 
-  Status Answer(const Visit& visit, const NamespaceName& ns, const Question& question) {
+  Status Answer(const NamespaceView& view, const NamespaceName& ns, const Question& question) {
     const Resource& resource = *question.resource;
     const Attributes& attributes = resource.attributes;
     std::optional<Observed> seen;
     if (const auto* place = std::get_if<NamespaceAttributes>(&attributes)) {
-      seen = TRY(visit.SeeNamespace(*place));
+      seen = TRY(view.SeeNamespace(*place));
     } else if (const auto* veth = std::get_if<VethAttributes>(&attributes)) {
-      SeeVethEnds(visit, ns, resource.id, *veth);
+      SeeVethEnds(view, ns, resource.id, *veth);
     } else if (const auto* bridge = std::get_if<BridgeAttributes>(&attributes)) {
-      seen = SeeBridge(visit, *bridge);
+      seen = SeeBridge(view, *bridge);
     } else if (const auto* tap = std::get_if<TapAttributes>(&attributes)) {
-      if (auto device = visit.SeeDevice(tap->device.name)) {
+      if (auto device = view.SeeDevice(tap->device.name)) {
         Fit(tap->device, *device);
         seen = Observed{.attributes = TapAttributes{.device = *device},
-                        .owner = visit.OwnerOf(*visit.FindLink(tap->device.name), "tun")};
+                        .owner = view.OwnerOf(*view.FindLink(tap->device.name), "tun")};
       }
     } else if (const auto* interface = std::get_if<InterfaceAttributes>(&attributes)) {
-      if (auto device = visit.SeeDevice(interface->device.name)) {
+      if (auto device = view.SeeDevice(interface->device.name)) {
         Fit(interface->device, *device);
         seen = Observed{.attributes = InterfaceAttributes{.device = *device}, .owner = Owner::kOurs};
       }
     } else if (const auto* state = std::get_if<ActivationAttributes>(&attributes)) {
-      if (const LinkInfo* link = visit.FindLink(state->dev)) {
+      if (const LinkInfo* link = view.FindLink(state->dev)) {
         ActivationAttributes now = *state;
         now.up = link->up;
         seen = Observed{.attributes = now, .owner = Owner::kOurs};
       }
     } else if (const auto* address = std::get_if<AddressAttributes>(&attributes)) {
-      seen = visit.See(*address);
+      seen = view.See(*address);
     } else if (const auto* route = std::get_if<RouteAttributes>(&attributes)) {
-      seen = visit.See(*route);
+      seen = view.See(*route);
     } else if (const auto* rule = std::get_if<RuleAttributes>(&attributes)) {
-      seen = visit.See(*rule);
+      seen = view.See(*rule);
     } else if (const auto* neighbour = std::get_if<NeighbourAttributes>(&attributes)) {
-      seen = visit.See(*neighbour);
+      seen = view.See(*neighbour);
     } else if (const auto* sysctl = std::get_if<SysctlAttributes>(&attributes)) {
-      seen = visit.See(*sysctl);
+      seen = view.See(*sysctl);
     } else if (const auto* nat = std::get_if<NatAttributes>(&attributes)) {
-      seen = TRY(visit.See(*nat, question.recorded));
+      seen = TRY(view.See(*nat, question.recorded));
     } else if (const auto* nftables = std::get_if<NftablesAttributes>(&attributes)) {
-      seen = TRY(visit.See(*nftables, question.recorded));
+      seen = TRY(view.See(*nftables, question.recorded));
     }
     if (seen) Put(question, std::move(*seen));
     return {};
@@ -486,10 +282,10 @@ class Observer {
     now.ns = asked.ns;
   }
 
-  static std::optional<Observed> SeeBridge(const Visit& visit, const BridgeAttributes& asked) {
-    auto device = visit.SeeDevice(asked.device.name);
+  static std::optional<Observed> SeeBridge(const NamespaceView& view, const BridgeAttributes& asked) {
+    auto device = view.SeeDevice(asked.device.name);
     if (!device) return std::nullopt;
-    const LinkInfo& link = *visit.FindLink(asked.device.name);
+    const LinkInfo& link = *view.FindLink(asked.device.name);
     Fit(asked.device, *device);
     BridgeAttributes now = asked;
     now.device = *device;
@@ -498,21 +294,22 @@ class Observer {
       now.priority = link.bridge->priority.value_or(asked.priority);
       now.ageing = link.bridge->ageing.value_or(asked.ageing);
     }
-    return Observed{.attributes = now, .owner = visit.OwnerOf(link, "bridge")};
+    return Observed{.attributes = now, .owner = view.OwnerOf(link, "bridge")};
   }
 
-  void SeeVethEnds(const Visit& visit, const NamespaceName& ns, const ResourceId& id, const VethAttributes& asked) {
+  void SeeVethEnds(const NamespaceView& view, const NamespaceName& ns, const ResourceId& id,
+                   const VethAttributes& asked) {
     auto& halves = veths_[id];
     halves.asked = &asked;
     for (const auto& [end, half] : {std::pair(&asked.a, &halves.a), std::pair(&asked.b, &halves.b)}) {
       if (end->ns != ns) continue;
-      const LinkInfo* link = visit.FindLink(end->name);
+      const LinkInfo* link = view.FindLink(end->name);
       if (link == nullptr) continue;
-      half->end = visit.SeeDevice(end->name);
+      half->end = view.SeeDevice(end->name);
       Fit(*end, *half->end);
       half->index = link->index;
       half->peer = link->peer;
-      half->owner = visit.OwnerOf(*link, "veth");
+      half->owner = view.OwnerOf(*link, "veth");
     }
   }
 
@@ -538,6 +335,7 @@ class Observer {
   std::map<NamespaceName, NamespaceEntry> entries_;
   std::unordered_map<ResourceId, Halves> veths_;
   std::map<std::string, UplinkState> uplinks_;
+  std::optional<std::set<std::string>> helpers_;  // by node; asked for once, and only where one does not answer
   Observation out_;
 };
 

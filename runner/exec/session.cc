@@ -12,14 +12,15 @@ constexpr std::size_t kOpenAtOnce = 128;
 
 }  // namespace
 
-Result<int> Session::IndexOf(const std::string& interface) {
-  if (const auto known = indexes_.find(interface); known != indexes_.end()) return known->second;
-  const auto link = TRY(ReadLink(socket_, interface));
+Result<int> Session::IndexOf(const std::string& interface) { return TRY(LinkOf(interface)).index; }
+
+Result<LinkInfo> Session::LinkOf(const std::string& interface) {
+  if (const auto known = links_.find(interface); known != links_.end()) return known->second;
+  auto link = TRY(ReadLink(socket_, interface));
   if (!link) {
     return Error{.where = {}, .tried = "find interface " + Quote(interface), .why = "there is none", .code = ENODEV};
   }
-  indexes_.emplace(interface, link->index);
-  return link->index;
+  return links_.emplace(interface, std::move(*link)).first->second;
 }
 
 Result<SessionPool> SessionPool::Open(NamespaceDirectory directory) {

@@ -21,12 +21,14 @@ class Session {
 
   /// The interface's index; ENODEV when there is none of that name. Remembered until ForgetLink.
   Result<int> IndexOf(const std::string& interface);
-  void ForgetLink(const std::string& interface) { indexes_.erase(interface); }
+  /// As it was when it was first asked for.
+  Result<LinkInfo> LinkOf(const std::string& interface);
+  void ForgetLink(const std::string& interface) { links_.erase(interface); }
 
  private:
   Namespace place_;
   NetlinkSocket socket_;
-  std::unordered_map<std::string, int> indexes_;
+  std::unordered_map<std::string, LinkInfo> links_;
 };
 
 class SessionPool {

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 
 #include "base/json.h"
@@ -24,7 +25,7 @@ namespace {
 constexpr int kPrivate = 0700;
 
 std::string LockPath(const StateRoot& root, const std::string& lab) { return root.LabFolder(lab) + "/lock"; }
-std::string SharedPath(const StateRoot& root) { return root.path + "/.shared"; }
+std::string SharedPath(const StateRoot& root) { return (root.shared.empty() ? root.path : root.shared) + "/.shared"; }
 
 std::vector<std::string> ListFolder(const std::string& path) {
   std::vector<std::string> names;
@@ -46,6 +47,18 @@ Status CheckPrivateFolder(const std::string& path) {
   if (info.st_uid != geteuid()) return Fail("use " + Quote(path), "it belongs to another user");
   if ((info.st_mode & 022) != 0) return Fail("use " + Quote(path), "others may write in it; chmod 0700 mends it");
   return {};
+}
+
+bool IsThere(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+/// One name for one folder: helpers are told by it.
+std::string WithoutLinks(const std::string& path) {
+  std::error_code ignored;  // What is not there yet has no links.
+  const auto resolved = std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  return resolved.empty() ? path : resolved.string();
 }
 
 std::string Now() {
@@ -97,8 +110,8 @@ Result<Json> ReadShared(const StateRoot& root) {
 
 /// The registry's lock is a file of its own: the registry itself is replaced by rename.
 Result<Fd> LockShared(const StateRoot& root) {
-  TRY(MakeFolders(root.path, kPrivate));
-  const std::string path = root.path + "/.shared.lock";
+  const std::string path = SharedPath(root) + ".lock";
+  TRY(MakeFolders(path.substr(0, path.rfind('/')), kPrivate));
   constexpr std::chrono::seconds kPatience(10);
   while (true) {
     Fd fd = TRY(OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
@@ -106,6 +119,24 @@ Result<Fd> LockShared(const StateRoot& root) {
     if (IsStill(fd.get(), path)) return fd;
   }
 }
+
+/// Whoever leaves must be able to do so on a file system that is full: what is shorter fits where the old text is, in
+/// one write, with blanks up to the old length.
+Status WriteShared(const StateRoot& root, const Json& all) {
+  const std::string path = SharedPath(root);
+  std::string text = JsonText(all);
+  Status replaced = ReplaceFile(path, text, 0600);
+  if (replaced.ok() || replaced.error().code != ENOSPC) return replaced;
+  unlink((path + ".new").c_str());
+  const auto old = ReadFile(path);
+  if (!old.ok() || old->size() < text.size()) return replaced;
+  text.resize(old->size(), ' ');
+  const Fd fd = TRY(OpenFile(path, O_WRONLY | O_NOFOLLOW));
+  if (pwrite(fd.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size())) return {};
+  return SystemError(errno, "write " + Quote(path));
+}
+
+}  // namespace
 
 void RemoveRootIfEmpty(const StateRoot& root) {
   for (const std::string& name : ListFolder(root.path)) {
@@ -117,37 +148,35 @@ void RemoveRootIfEmpty(const StateRoot& root) {
   rmdir(root.path.c_str());
 }
 
-}  // namespace
-
 std::vector<std::string> StateRoot::Labs() const {
-  std::vector<std::string> labs = ListFolder(path);
-  std::erase_if(labs, [this](const std::string& lab) {
-    return lab.starts_with(".") || access(JournalPath(lab).c_str(), F_OK) != 0;
-  });
+  std::vector<std::string> labs = Folders();
+  std::erase_if(labs, [this](const std::string& lab) { return access(JournalPath(lab).c_str(), F_OK) != 0; });
   return labs;
 }
 
-Result<StateRoot> FindStateRoot(const std::string& option) {
-  if (!option.empty()) return StateRoot{.path = option};
+std::vector<std::string> StateRoot::Folders() const {
+  std::vector<std::string> labs = ListFolder(path);
+  std::erase_if(labs, [](const std::string& lab) { return lab.starts_with("."); });
+  return labs;
+}
+
+Result<StateRoot> FindStateRoot(const std::string& option, Ground ground) {
+  if (!option.empty()) return StateRoot{.path = WithoutLinks(option)};
   if (const char* folder = std::getenv("TOPORUN_STATE_DIR"); folder != nullptr && *folder != '\0') {
-    return StateRoot{.path = folder};
+    return StateRoot{.path = WithoutLinks(folder)};
   }
-  if (geteuid() == 0) return StateRoot{};
+  if (geteuid() == 0) return StateRoot{.path = ground == Ground::kHolder ? "/run/toporun-rootless" : "/run/toporun"};
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr && *runtime != '\0') {
     TRY(CheckPrivateFolder(runtime));
-    return StateRoot{.path = std::string(runtime) + "/toporun"};
+    const std::string path = std::string(runtime) + "/toporun";
+    if (IsThere(path)) TRY(CheckPrivateFolder(path));
+    return StateRoot{.path = path};
   }
   const std::string own = "/tmp/toporun-" + std::to_string(geteuid());
   if (mkdir(own.c_str(), kPrivate) != 0 && errno != EEXIST) return SystemError(errno, "make folder " + Quote(own));
   TRY(CheckPrivateFolder(own));
   return StateRoot{.path = own};
-}
-
-Result<std::string> BootId() {
-  std::string id = TRY(ReadFile("/proc/sys/kernel/random/boot_id"));
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
 }
 
 Result<std::uint64_t> HostNamespaceId() {
@@ -211,7 +240,7 @@ Status SharedHost::Join(const std::string& key, const std::string& lab,
   if (!all.contains(key)) all[key] = {{"former", TRY(former())}, {"labs", Json::array()}};
   Json& labs = all[key]["labs"];
   if (std::ranges::find(labs, Json(lab)) == labs.end()) labs.push_back(lab);
-  return ReplaceFile(SharedPath(root_), JsonText(all), 0600);
+  return WriteShared(root_, all);
 }
 
 Status SharedHost::Leave(const std::string& key, const std::string& lab,
@@ -225,11 +254,22 @@ Status SharedHost::Leave(const std::string& key, const std::string& lab,
     TRY(last(all[key]["former"].get<std::string>()));
     all.erase(key);
   }
-  if (!all.empty()) return ReplaceFile(SharedPath(root_), JsonText(all), 0600);
+  if (!all.empty()) return WriteShared(root_, all);
   if (unlink(SharedPath(root_).c_str()) != 0 && errno != ENOENT) {
     return SystemError(errno, "remove " + Quote(SharedPath(root_)));
   }
   return {};
+}
+
+std::vector<std::string> SharedHost::KeysOf(const std::string& lab) const {
+  std::vector<std::string> keys;
+  const auto all = ReadShared(root_);
+  if (!all.ok()) return keys;
+  for (const auto& [key, entry] : all->items()) {
+    const auto users = Users(key);
+    if (std::ranges::find(users, lab) != users.end()) keys.push_back(key);
+  }
+  return keys;
 }
 
 std::vector<std::string> SharedHost::Users(const std::string& key) const {

@@ -14,17 +14,26 @@ namespace runner {
 /// Where labs keep their records.
 struct StateRoot {
   std::string path = "/run/toporun";
+  std::string shared = {};  // where SharedHost counts, if not in `path`: labs that have no host in common
   std::string LabFolder(const std::string& lab) const { return path + "/" + lab; }
   std::string JournalPath(const std::string& lab) const { return LabFolder(lab) + "/journal"; }
   /// The labs that have a folder with a journal, sorted.
   std::vector<std::string> Labs() const;
+  /// Also those that a killed run left without a journal.
+  std::vector<std::string> Folders() const;
 };
 
-/// --state-dir, else TOPORUN_STATE_DIR, else /run/toporun for root and $XDG_RUNTIME_DIR/toporun for others.
-Result<StateRoot> FindStateRoot(const std::string& option);
+/// Whose labs: those of the machine's own namespaces, or those that each have a holder (rootless).
+enum class Ground { kMachine, kHolder };
 
-/// This boot's id, and who `host` is.
-Result<std::string> BootId();
+/// --state-dir, else TOPORUN_STATE_DIR, else /run/toporun for root and $XDG_RUNTIME_DIR/toporun for others. Root's own
+/// rootless labs have another place than its other labs.
+Result<StateRoot> FindStateRoot(const std::string& option, Ground ground);
+
+/// Removes the root if no lab and nobody who counts is left in it.
+void RemoveRootIfEmpty(const StateRoot& root);
+
+/// Who `host` is.
 Result<std::uint64_t> HostNamespaceId();
 
 /// The lab's lock, held for as long as this object lives. It makes the lab's folder (0700); LeaveIfEmpty removes what
@@ -59,6 +68,8 @@ class SharedHost {
   Status Join(const std::string& key, const std::string& lab, const std::function<Result<std::string>()>& former);
   /// The lab no longer uses it. `last` runs with the remembered value if nobody does any more.
   Status Leave(const std::string& key, const std::string& lab, const std::function<Status(const std::string&)>& last);
+  /// What the lab uses.
+  std::vector<std::string> KeysOf(const std::string& lab) const;
   /// The labs that use `key`.
   std::vector<std::string> Users(const std::string& key) const;
 

@@ -79,6 +79,13 @@ DeviceAttributes DeviceFrom(const NamespaceName& ns, const LinkInfo& link, const
   return device;
 }
 
+DeviceAttributes FreshDevice(DeviceAttributes device) {
+  device.up = false;
+  device.ipv6 = true;
+  device.master = "";
+  return device;
+}
+
 RuleInfo RuleFrom(const RuleAttributes& attributes) {
   RuleInfo rule;
   rule.family = attributes.family;
@@ -117,10 +124,24 @@ RuleAttributes RuleFrom(const NamespaceName& ns, const RuleInfo& rule) {
 Result<std::vector<kernel::NatRule>> NatRulesFrom(const std::vector<std::string>& lines) {
   std::vector<kernel::NatRule> rules;
   for (const std::string& line : lines) {
-    const NatRule rule = TRY(DecodeNatRule(line));
-    rules.push_back(std::visit([](const auto& typed) { return NatRuleFrom(typed); }, rule.rule));
+    const NatLine planned = TRY(DecodeNatRule(line));
+    rules.push_back(std::visit([](const auto& typed) { return NatRuleFrom(typed); }, planned.rule.rule));
+    if (auto* forward = std::get_if<kernel::PortForward>(&rules.back())) forward->hairpin = planned.hairpin;
   }
   return rules;
+}
+
+kernel::HostNat HostNatFrom(const std::vector<kernel::NatRule>& rules) {
+  kernel::HostNat nat;
+  for (const kernel::NatRule& rule : rules) {
+    if (const auto* masquerade = std::get_if<kernel::Masquerade>(&rule)) {
+      nat.interface = masquerade->out;
+      if (masquerade->source) nat.sources.push_back(*masquerade->source);
+    } else if (const auto* port = std::get_if<kernel::PortForward>(&rule)) {
+      nat.ports.push_back(*port);
+    }
+  }
+  return nat;
 }
 
 UplinkSpec UplinkSpecFrom(const UplinkAttributes& attributes, const UplinkContext& context) {

@@ -27,10 +27,15 @@ std::optional<RuleAction> FromKernelAction(std::uint8_t action);
 /// A link's settings as the plan knows them; `master` by name.
 DeviceAttributes DeviceFrom(const NamespaceName& ns, const LinkInfo& link, const std::string& master);
 
+/// A device as the message that creates it leaves it: what is still to be set differs from this.
+DeviceAttributes FreshDevice(DeviceAttributes device);
+
 RuleInfo RuleFrom(const RuleAttributes& attributes);
 RuleAttributes RuleFrom(const NamespaceName& ns, const RuleInfo& rule);
 
 Result<std::vector<kernel::NatRule>> NatRulesFrom(const std::vector<std::string>& lines);
+/// The host's side of an uplink of type nat has a table of its own shape.
+kernel::HostNat HostNatFrom(const std::vector<kernel::NatRule>& rules);
 
 struct UplinkContext {
   std::string lab;

@@ -4,6 +4,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <array>
+
 namespace runner {
 namespace {
 
@@ -66,6 +68,14 @@ std::uint8_t DefaultScope(const IpPrefix& prefix) {
   if (prefix.address().is_loopback()) return RT_SCOPE_HOST;
   // IPv6 derives the scope from the address, whatever it is told.
   return prefix.is_ipv6() && prefix.address().is_link_local() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
+IpPrefix LinkLocalAddress(const MacAddress& mac) {
+  constexpr int kLength = 64;
+  const std::uint8_t* m = mac.bytes();
+  const std::array<std::uint8_t, 16> bytes = {
+      0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  return {IpAddress::FromBytes(Family::kIpv6, bytes.data()), kLength};
 }
 
 Result<std::vector<AddressInfo>> ReadAddresses(NetlinkSocket& socket) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "base/mac.h"
 #include "kernel/mark.h"
 #include "kernel/netlink.h"
 
@@ -39,6 +40,9 @@ struct AddressSpec {
 
 /// The scope of an address that was given none (RT_SCOPE_…), as ip-address(8) chooses and the kernel shows it.
 std::uint8_t DefaultScope(const IpPrefix& prefix);
+
+/// The link-local address that the kernel makes from an Ethernet address (RFC 4291, appendix A).
+IpPrefix LinkLocalAddress(const MacAddress& mac);
 
 /// All addresses of the socket's namespace, in the kernel's order: by family, and by interface in it.
 Result<std::vector<AddressInfo>> ReadAddresses(NetlinkSocket& socket);

@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "kernel/enter_place.h"
+#include "kernel/held_signals.h"
 
 namespace runner::kernel {
 namespace {
@@ -20,34 +21,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kGrace{2000};  // from SIGTERM to SIGKILL after a timeout
-
-constexpr std::array kPassedOn = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-
-/// Holds the signals back for as long as it lives, so that they can be waited for instead.
-class HeldSignals {
- public:
-  HeldSignals() {
-    sigemptyset(&held_);
-    for (const int number : kPassedOn) sigaddset(&held_, number);
-    sigaddset(&held_, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &held_, &before_);
-  }
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-  ~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-  /// The next signal, or 0 when none comes in time. No limit waits for ever.
-  int Next(std::optional<std::chrono::milliseconds> limit, siginfo_t& info) const {
-    if (!limit) return sigwaitinfo(&held_, &info);
-    const auto left = std::max(*limit, std::chrono::milliseconds(0)).count();
-    const timespec time{.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1'000'000};
-    return sigtimedwait(&held_, &info, &time);
-  }
-
- private:
-  sigset_t held_{};
-  sigset_t before_{};
-};
 
 /// The terminal's foreground process group: handed to a command's own group, and put back when that is over, even if
 /// the command (a shell) took it and died.

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -39,29 +40,51 @@ void Say(const EnterSpec& spec, const std::string& text) {
   GiveUp(spec, SystemError(errno, tried).text());
 }
 
-/// /sys shows the network devices of the namespace in which it was mounted: a new one, with the control groups of the
-/// old one put back. Best effort: most commands never look there, and without privilege it may be locked.
-void RenewSys() {
-  struct statvfs old {};
-  const unsigned long read_only = statvfs("/sys", &old) == 0 && (old.f_flag & ST_RDONLY) != 0 ? MS_RDONLY : 0;
-  const Fd cgroups(
-      open_tree(AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | static_cast<unsigned>(AT_RECURSIVE)));
-  // Mounted over the old one, which therefore is still there when this is refused.
-  if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | read_only, nullptr) != 0) return;
-  if (cgroups.is_open()) move_mount(cgroups.get(), "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH);
+/// As a value in a list of folders that overlayfs reads.
+std::string InOverlayList(const std::string& path) {
+  std::string escaped;
+  for (const char c : path) {
+    if (c == '\\' || c == ':' || c == ',') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+/// Gives /etc an empty file for each entry of the folder that it lacks, to be laid over: on a machine without
+/// /etc/hosts, or where /etc/resolv.conf is a link to nowhere. /etc is read-only in this view then.
+bool OverlayEtc(const std::string& folder, const std::vector<std::string>& names) {
+  // overlayfs takes no two layers of which one holds the other: the empty files stand on a file system of their own,
+  // for which the folder, out of use meanwhile, is the place.
+  if (mount("tmpfs", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return false;
+  for (const std::string& name : names) {
+    if (access(("/etc/" + name).c_str(), F_OK) == 0) continue;
+    const Fd made(open((folder + "/" + name).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  }
+  const std::string options = "lowerdir=" + InOverlayList(folder) + ":/etc";
+  const bool done = mount("overlay", "/etc", "overlay", MS_RDONLY, options.c_str()) == 0;
+  // Below /etc it is out of sight already.
+  umount2(folder.c_str(), MNT_DETACH);
+  return done;
 }
 
 /// Lays each entry of the node's folder over its namesake in /etc.
 void LayFiles(const EnterSpec& spec) {
   if (spec.files.empty()) return;
-  DIR* folder = opendir(spec.files.c_str());
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(spec.files.c_str()), closedir);
   if (folder == nullptr) {
     if (errno == ENOENT) return;  // A node need not have any.
     GiveUpSystem(spec, "open " + Quote(spec.files));
   }
-  while (const dirent* entry = readdir(folder)) {
+  std::vector<std::string> names;
+  bool lacking = false;
+  while (const dirent* entry = readdir(folder.get())) {
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
+    lacking = lacking || access(("/etc/" + name).c_str(), F_OK) != 0;
+    names.push_back(name);
+  }
+  if (lacking) OverlayEtc(spec.files, names);  // Where it is refused, the file is named below.
+  for (const std::string& name : names) {
     const std::string from = spec.files + "/" + name;
     const std::string to = "/etc/" + name;
     // As `ip netns exec`: the command runs all the same, and the user knows which file it sees.
@@ -69,7 +92,6 @@ void LayFiles(const EnterSpec& spec) {
       Say(spec, SystemError(errno, "show " + Quote(from) + " as " + Quote(to)).text());
     }
   }
-  closedir(folder);
 }
 
 void EnterPlace(const EnterSpec& spec) {
@@ -78,7 +100,8 @@ void EnterPlace(const EnterSpec& spec) {
   if (unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0) GiveUpSystem(spec, "make a view of the files of its own");
   // Slave: what is mounted here stays here, what the system mounts later is seen.
   if (mount("", "/", "none", MS_SLAVE | MS_REC, nullptr) != 0) GiveUpSystem(spec, "detach the view of the files");
-  RenewSys();
+  // Best effort: most commands never look there, and without privilege it may be locked.
+  [[maybe_unused]] const Status renewed = RenewSys();
   LayFiles(spec);
   if (!spec.host_name.empty() && sethostname(spec.host_name.data(), spec.host_name.size()) != 0) {
     GiveUpSystem(spec, "set the host name");
@@ -94,7 +117,10 @@ const passwd* FindUser(const std::string& user) {
 void BecomeUser(const EnterSpec& spec) {
   if (spec.user.empty()) return;
   if (const passwd* entry = FindUser(spec.user)) {
-    if (initgroups(entry->pw_name, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
+    // In a rootless lab groups cannot be set, and one that has the id already need not.
+    const bool is_it = entry->pw_uid == geteuid() && entry->pw_gid == getegid();
+    if ((initgroups(entry->pw_name, entry->pw_gid) != 0 && !is_it) || setgid(entry->pw_gid) != 0 ||
+        setuid(entry->pw_uid) != 0) {
       GiveUpSystem(spec, "become user " + Quote(spec.user));
     }
     setenv("HOME", entry->pw_dir, 1);
@@ -112,6 +138,19 @@ void BecomeUser(const EnterSpec& spec) {
 }
 
 }  // namespace
+
+Status RenewSys() {
+  struct statvfs old {};
+  const unsigned long read_only = statvfs("/sys", &old) == 0 && (old.f_flag & ST_RDONLY) != 0 ? MS_RDONLY : 0;
+  const Fd cgroups(
+      open_tree(AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | static_cast<unsigned>(AT_RECURSIVE)));
+  // Mounted over the old one, which therefore is still there when this is refused.
+  if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | read_only, nullptr) != 0) {
+    return SystemError(errno, "mount a new /sys");
+  }
+  if (cgroups.is_open()) move_mount(cgroups.get(), "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH);
+  return {};
+}
 
 void EnterAndExec(const EnterSpec& spec) {
   if (spec.argv.empty()) GiveUp(spec, "there is no command to run");

@@ -8,6 +8,10 @@ namespace runner::kernel {
 /// kExitCannotRun or kExitNotFound.
 [[noreturn]] void EnterAndExec(const EnterSpec& spec);
 
+/// Mounts a new /sys: it shows the network devices of the namespace in which it was mounted. The control groups of the
+/// old one are put back. To be called in a mount namespace of one's own; where parts of /sys are hidden it is refused.
+Status RenewSys();
+
 /// The status as a shell gives it: the exit status, or 128 + the signal.
 int ShellStatus(int wait_status);
 

@@ -42,6 +42,7 @@ struct LinkInfo {
   std::optional<bool> ipv4_forwarding = {};   // absent where the kernel does not tell it with the link
   std::optional<bool> ipv6_forwarding = {};
   std::optional<bool> disable_ipv6 = {};
+  std::optional<bool> ipv6_eui64 = {};  // the kernel makes a link-local address from the MAC (addr_gen_mode 0)
   friend bool operator==(const LinkInfo&, const LinkInfo&) = default;
 };
 

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kIpv4Forwarding = IPV4_DEVCONF_FORWARDING - 1;  // IPv4 counts from 1
 constexpr std::size_t kIpv6Forwarding = DEVCONF_FORWARDING;
 constexpr std::size_t kIpv6Disable = DEVCONF_DISABLE_IPV6;
+constexpr std::size_t kIpv6AddressMode = DEVCONF_ADDR_GEN_MODE;
+static_assert(IN6_ADDR_GEN_MODE_EUI64 == 0);
 
 std::optional<bool> Setting(std::string_view array, std::size_t index) {
   std::int32_t value = 0;
@@ -39,6 +41,8 @@ void DecodeFamilies(const NetlinkAttributes& families, LinkInfo& link) {
   const NetlinkAttributes ipv6 = families.Nested(AF_INET6, IFLA_INET6_MAX);
   link.ipv6_forwarding = Setting(ipv6.Bytes(IFLA_INET6_CONF), kIpv6Forwarding);
   link.disable_ipv6 = Setting(ipv6.Bytes(IFLA_INET6_CONF), kIpv6Disable);
+  const auto mode = Setting(ipv6.Bytes(IFLA_INET6_CONF), kIpv6AddressMode);
+  if (mode) link.ipv6_eui64 = !*mode;
 }
 
 std::optional<LinkInfo> DecodeLink(const nlmsghdr& message) {

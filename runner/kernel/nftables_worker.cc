@@ -194,6 +194,8 @@ void ServeNft(int socket, int complaints) {
     } else {
       answer = Visit(ns.get(), home, input, head);
     }
+    // Before the answer: whoever has it may delete the namespace at once.
+    ns.Reset();
     // The rehearsing child died of the library: that is our death too, and told with what it complained.
     if (!answer || !SendAnswer(kSocketFd, answer->head, answer->text)) _exit(1);
   }

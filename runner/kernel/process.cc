@@ -160,6 +160,11 @@ Result<Fd> OpenProcess(const ProcessIdentity& process) {
   return fd;
 }
 
+ProcessInfo DescribeProcess(const ProcessIdentity& process) {
+  const auto stat = ReadStat(process.pid);
+  return {.identity = process, .comm = stat ? stat->comm : "", .command_line = CommandLine(process.pid)};
+}
+
 Result<NamespaceInode> ReadNamespaceInode(int ns_fd) {
   struct stat info {};
   if (fstat(ns_fd, &info) != 0) return SystemError(errno, "look at the namespace");

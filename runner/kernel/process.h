@@ -35,6 +35,9 @@ struct ProcessInfo {
   std::string command_line;  // words quoted as for a shell; empty for a kernel thread
 };
 
+/// What /proc tells of the process now.
+ProcessInfo DescribeProcess(const ProcessIdentity& process);
+
 /// A namespace as stat(2) tells it.
 struct NamespaceInode {
   dev_t device = 0;

@@ -15,8 +15,8 @@ namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 10> kNotBuilt = {"watch", "ps",      "logs",   "restart", "check",
-                                                        "test",  "capture", "impair", "doctor",  "completion"};
+constexpr std::array<std::string_view, 9> kNotBuilt = {"watch", "ps",      "logs",   "restart",   "check",
+                                                       "test",  "capture", "impair", "completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -49,7 +49,6 @@ struct Words {
   UpOptions up;
   DownOptions down;
   PlanOptions plan;
-  bool script = false;
   StatusOptions status;
   ExecOptions exec;
   std::vector<std::string> environment;
@@ -168,12 +167,14 @@ class Parser {
   void AddLookingCommands() {
     CLI::App* plan = Add("plan", "say what `up` would do, and why", [this]() -> Result<Run> {
       words_.plan.lab = TRY(Lab());
-      if (words_.script) return NotBuilt("plan --script");
       return Run([options = words_.plan](const Context& context) { return ShowPlan(context, options); });
     });
     AddLab(plan);
     plan->add_flag("--exit-code", words_.plan.exit_code, "exit status 5 when there is something to do");
-    plan->add_flag("--script", words_.script)->group("");
+    CLI::Option* script = plan->add_flag("--script", words_.plan.script, "as a shell script that does it by hand");
+    plan->add_option("--why", words_.plan.why, "explain one object: what it stands on, and what is touched with it")
+        ->type_name("OBJECT")
+        ->excludes(script);
 
     CLI::App* status = Add("status", "say what is not as it was made", [this]() -> Result<Run> {
       words_.status.lab = words_.lab;
@@ -241,6 +242,8 @@ class Parser {
     AddLab(validate);
     validate->add_flag("--print{yaml}", words_.print, "print the topology with everything filled in; --print=json");
 
+    Add("doctor", "what this machine lets the runner do, and how to mend what is missing",
+        [] { return Run(Diagnose); });
     Add("schema", "the JSON Schema of the language", [] { return Run(PrintSchema); });
 
     CLI::App* graph = Add("graph", "draw a lab", [this]() -> Result<Run> {

@@ -8,6 +8,7 @@
 #include "commands/context.h"
 #include "main/command_line.h"
 #include "main/log.h"
+#include "rootless/holder.h"
 #include "uplink/helper.h"
 #include "uplink/supervisor.h"
 
@@ -27,6 +28,7 @@ Context FirstContext() {
   context.err = &std::cerr;
   context.terminal = isatty(STDERR_FILENO) == 1;
   context.colour = ColourOf(STDERR_FILENO);
+  context.out_colour = ColourOf(STDOUT_FILENO);
   return context;
 }
 
@@ -38,7 +40,8 @@ Status FillIn(const CommandLine& line, Context& context) {
   context.lock_timeout = line.lock_timeout;
   context.set = line.set;
   if (!line.options.name.empty()) context.name = line.options.name;
-  context.state = TRY(FindStateRoot(line.options.state_dir));
+  context.ground = TRY(ChooseGround(context));
+  context.state = TRY(FindStateRoot(line.options.state_dir, context.ground));
   return {};
 }
 
@@ -75,6 +78,10 @@ int main(int argc, char** argv) {
   // The helper of an uplink is this program too, and nobody's command.
   if (argc > 1 && argv[1] == std::string_view(runner::kUplinkHelperCommand)) {
     return runner::UplinkHelperMain(argc, argv);
+  }
+  // And so is what holds the namespaces of a rootless lab.
+  if (argc > 1 && argv[1] == std::string_view(runner::rootless::kHolderCommand)) {
+    return runner::rootless::HolderMain(argc, argv);
   }
   try {
     return runner::Main({argv + 1, argv + argc});

@@ -133,6 +133,7 @@ struct NatFields {
   Protocol protocol = Protocol::kTcp;
   std::optional<PortRange> port = {};
   std::optional<PortRange> to_port = {};
+  std::optional<IpPrefix> hairpin = {};
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("kind", self.kind, Role::kRecorded);
@@ -143,6 +144,7 @@ struct NatFields {
     v("protocol", self.protocol, Role::kRecorded);
     v("port", self.port, Role::kRecorded);
     v("to_port", self.to_port, Role::kRecorded);
+    v("hairpin", self.hairpin, Role::kRecorded);
   }
 };
 
@@ -254,8 +256,9 @@ std::string EndText(const T&) {
 std::string NatText(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) {
-    const auto rule = DecodeNatRule(line);
-    out += (out.empty() ? "" : ", ") + (rule.ok() ? std::visit(NatWords{}, rule->rule) : line);
+    const auto decoded = DecodeNatRule(line);
+    out += (out.empty() ? "" : ", ") + (decoded.ok() ? std::visit(NatWords{}, decoded->rule.rule) : line);
+    if (decoded.ok() && decoded->hairpin) out += " for " + decoded->hairpin->text() + " too";
   }
   return out.empty() ? "none" : out;
 }
@@ -311,6 +314,25 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
       } else if (!(now == field)) {
         out.push_back(Describe(label, ValueText(now), ValueText(field), role));
       }
+    }
+  });
+}
+
+template <Visitable T>
+void TakeObserved(T& attributes, const T& observed) {
+  // Whether it stands at all, and what it is, is not a value that could be written.
+  constexpr bool kIsWhole = std::is_same_v<T, VethAttributes> || std::is_same_v<T, NamespaceAttributes>;
+  std::vector<const void*> seen;
+  T::Visit(observed, [&seen](const char*, const auto& field, Role) { seen.push_back(&field); });
+  std::size_t i = 0;
+  T::Visit(attributes, [&](const char*, auto& field, Role role) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    const auto& now = *static_cast<const Field*>(seen[i++]);
+    if constexpr (Visitable<Field>) {
+      TakeObserved(field, now);
+    } else {
+      const bool compared = role == Role::kInPlace || (role == Role::kReplace && !kIsWhole);
+      if (compared && !IsOpen(field)) field = now;
     }
   });
 }
@@ -384,26 +406,32 @@ Result<Resource> DecodeResource(const Json& json) {
   return resource;
 }
 
-std::string EncodeNatRule(const NatRule& rule) { return JsonText(Encode(std::visit(ToFields{}, rule.rule))); }
+std::string EncodeNatRule(const NatLine& line) {
+  NatFields fields = std::visit(ToFields{}, line.rule.rule);
+  fields.hairpin = line.hairpin;
+  return JsonText(Encode(fields));
+}
 
-Result<NatRule> DecodeNatRule(std::string_view line) {
-  const Json json = TRY(ParseJson(line));
+Result<NatLine> DecodeNatRule(std::string_view text) {
+  const Json json = TRY(ParseJson(text));
   NatFields fields;
   if (!Decode(json, fields)) return Fail("read a NAT rule", "a field has the wrong type");
   if (fields.kind == "masquerade") {
-    return NatRule{.rule = Masquerade{.out = fields.device, .source = fields.source}, .at = {}};
+    return NatLine{.rule = {.rule = Masquerade{.out = fields.device, .source = fields.source}, .at = {}}};
   }
   if (fields.kind == "snat" && fields.to) {
-    return NatRule{.rule = SourceNat{.out = fields.device, .source = fields.source, .to = *fields.to}, .at = {}};
+    return NatLine{
+        .rule = {.rule = SourceNat{.out = fields.device, .source = fields.source, .to = *fields.to}, .at = {}}};
   }
   if (fields.kind == "forward" && fields.to && fields.port) {
-    return NatRule{.rule = PortForward{.in = fields.device,
-                                       .address = fields.address,
-                                       .protocol = fields.protocol,
-                                       .port = *fields.port,
-                                       .to = *fields.to,
-                                       .to_port = fields.to_port},
-                   .at = {}};
+    return NatLine{.rule = {.rule = PortForward{.in = fields.device,
+                                                .address = fields.address,
+                                                .protocol = fields.protocol,
+                                                .port = *fields.port,
+                                                .to = *fields.to,
+                                                .to_port = fields.to_port},
+                            .at = {}},
+                   .hairpin = fields.hairpin};
   }
   return Fail("read a NAT rule", "kind " + Quote(fields.kind) + " is unknown or not complete");
 }
@@ -424,6 +452,14 @@ std::vector<Difference> Differences(const Attributes& wish, const Attributes& ob
       },
       wish);
   return out;
+}
+
+Attributes AsObserved(Attributes attributes, const Attributes& observed) {
+  assert(attributes.index() == observed.index());
+  std::visit(
+      [&observed](auto& typed) { TakeObserved(typed, std::get<std::remove_cvref_t<decltype(typed)>>(observed)); },
+      attributes);
+  return attributes;
 }
 
 }  // namespace runner

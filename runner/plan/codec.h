@@ -16,9 +16,15 @@ Result<Attributes> DecodeAttributes(Kind kind, const Json& json);
 Json EncodeResource(const Resource& resource);
 Result<Resource> DecodeResource(const Json& json);
 
+/// A rule as the node carries it out.
+struct NatLine {
+  NatRule rule;
+  /// Of a forward that meets the target's neighbours too: the segment that they are in.
+  std::optional<IpPrefix> hairpin = {};
+};
 /// One line of JSON and back, for NatAttributes::rules.
-std::string EncodeNatRule(const NatRule& rule);
-Result<NatRule> DecodeNatRule(std::string_view line);
+std::string EncodeNatRule(const NatLine& line);
+Result<NatLine> DecodeNatRule(std::string_view text);
 
 /// One field that is not as it should be; `field` has the end in front for a cable: "r1:eth0 mtu".
 struct Difference {
@@ -35,5 +41,9 @@ struct Difference {
 /// cannot tell are compared with `recorded`; without a record they count as equal. Fingerprints are compared between
 /// record and kernel.
 std::vector<Difference> Differences(const Attributes& wish, const Attributes& observed, const Attributes* recorded);
+
+/// `attributes`, but each field that can be compared with the kernel as `observed` shows it. What `attributes` leaves
+/// open stays open.
+Attributes AsObserved(Attributes attributes, const Attributes& observed);
 
 }  // namespace runner

@@ -27,6 +27,7 @@ class Planner {
     FindDoomedNamespaces();
     for (const Resource& resource : wish_.resources()) Judge(resource);
     SpreadReplacement();
+    AddUnrecordedRemovals();
     AddRemovals();
     AddCreations();
     for (Action& action : final_removals_) plan_.actions.push_back(std::move(action));
@@ -191,6 +192,22 @@ class Planner {
     }
     std::ranges::reverse(order);
     return order;
+  }
+
+  /// What is ours by its mark and must be made anew, though the record does not know it. The newest first here too.
+  void AddUnrecordedRemovals() {
+    for (auto resource = wish_.resources().rbegin(); resource != wish_.resources().rend(); ++resource) {
+      const Observed* seen = Seen(resource->id);
+      if (seen == nullptr || Recorded(resource->id) != nullptr || !IsReplaced(resource->id)) continue;
+      if (Traits(resource->kind()).is_setting) continue;
+      plan_.actions.push_back({.verb = Verb::kRemove,
+                               .resource = *resource,
+                               .before = seen->attributes,
+                               .former = {},
+                               .differences = {},
+                               .reason = verdicts_.at(resource->id).reason,
+                               .replaces = true});
+    }
   }
 
   void AddRemovals() {

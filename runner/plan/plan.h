@@ -70,6 +70,11 @@ std::vector<std::string> DescribePlan(const Plan& plan);
 std::string SummarizePlan(const Plan& plan);
 Json PlanJson(const Plan& plan);
 
+/// `object` is an id as a plan prints it, or its name where only one kind has it: what the plan does with it and why,
+/// what it stands on, and what stands on it. An unknown one is an error with a near name.
+Result<std::vector<std::string>> ExplainObject(const Graph& wish, const Record& record, const Plan& plan,
+                                               const std::string& object);
+
 /// An object that is not as recorded.
 struct Drift {
   ResourceId id;

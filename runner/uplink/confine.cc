@@ -1,10 +1,8 @@
 #include "uplink/confine.h"
 
 #include <linux/capability.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,17 +10,11 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "base/fd.h"
+#include "uplink/landlock.h"
+#include "uplink/own_namespaces.h"
+#include "uplink/system_calls.h"
 
 namespace runner {
-namespace {
-
-bool MayPing() {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
-  return socket.is_open();
-}
-
-}  // namespace
 
 void ConfineEarly(int known_descriptors) {
   // None of these is worth failing for; the tests look at what they leave.
@@ -40,28 +32,33 @@ void ConfineEarly(int known_descriptors) {
 
 Status DropPrivileges() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return SystemError(errno, "give up new privileges");
-  std::uint64_t kept = 1ULL << CAP_NET_BIND_SERVICE;
-  if (!MayPing()) kept |= 1ULL << CAP_NET_RAW;
-
   __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, 2> held = {};
   if (syscall(SYS_capget, &header, held.data()) != 0) return SystemError(errno, "read the capabilities");
-  const std::uint64_t permitted = held[0].permitted | std::uint64_t{held[1].permitted} << 32;
   // The bounding set needs a capability of its own to be cut, so it goes first.
-  if ((permitted & 1ULL << CAP_SETPCAP) != 0) {
+  if ((held[0].effective & 1U << CAP_SETPCAP) != 0) {
     for (int capability = 0; capability < 64; ++capability) {
       if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0) break;  // the last that the kernel knows
       if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return SystemError(errno, "cut the bounding set");
     }
   }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  kept &= permitted;
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    const auto half = static_cast<std::uint32_t>(kept >> (32 * i));
-    held[i] = {.effective = half, .permitted = half, .inheritable = 0};
-  }
+  held = {};
   if (syscall(SYS_capset, &header, held.data()) != 0) return SystemError(errno, "drop the capabilities");
   return {};
+}
+
+Result<Confinement> Confine() {
+  Confinement confinement;
+  confinement.refused = TRY(EnterOwnNamespaces());
+  TRY(DropPrivileges());
+  if (const Status denied = DenyFiles()) {
+    confinement.landlock = LandlockVersion();
+  } else if (!confinement.refused.empty()) {
+    confinement.refused.push_back("Landlock: " + denied.error().text());
+  }
+  TRY(AllowOnlyServing());
+  return confinement;
 }
 
 }  // namespace runner

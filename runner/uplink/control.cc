@@ -9,10 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "uplink/sockets.h"
 
 namespace runner {
 namespace {
@@ -48,18 +50,12 @@ Json ControlError(const std::string& text) {
   return json;
 }
 
-ControlServer::~ControlServer() {
-  while (!clients_.empty()) Drop(clients_.begin()->first);
-  if (!listener_.is_open()) return;
-  loop_.Forget(listener_.get());
-  unlinkat(folder_.get(), name_.c_str(), 0);
-}
-
-Status ControlServer::Listen(const std::string& folder, const std::string& name) {
-  folder_ = TRY(OpenFile(folder, O_PATH | O_DIRECTORY));
-  name_ = name;
-  const sockaddr_un address = TRY(AddressIn(folder_, name));
-  unlinkat(folder_.get(), name.c_str(), 0);  // What stands there is dead: the marker says that we are alone.
+Result<ControlSocket> ControlSocket::Listen(const std::string& folder, const std::string& name) {
+  ControlSocket made;
+  made.folder_ = TRY(OpenFile(folder, O_PATH | O_DIRECTORY));
+  made.name_ = name;
+  const sockaddr_un address = TRY(AddressIn(made.folder_, name));
+  made.Remove();  // What stands there is dead: the marker says that we are alone.
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return SystemError(errno, "open the control socket");
   const mode_t before = umask(0077);
@@ -68,14 +64,28 @@ Status ControlServer::Listen(const std::string& folder, const std::string& name)
   umask(before);
   if (bound != 0) return SystemError(code, fmt::format("bind {}/{}", folder, name));
   if (listen(socket.get(), 64) != 0) return SystemError(errno, fmt::format("listen on {}/{}", folder, name));
-  listener_ = std::move(socket);
-  loop_.Watch(listener_.get(), POLLIN, [this](short) { Accept(); });
-  return {};
+  made.listener_ = std::move(socket);
+  return made;
 }
 
-void ControlServer::Accept() {
-  Fd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.is_open()) return;
+void ControlSocket::Remove() const { unlinkat(folder_.get(), name_.c_str(), 0); }
+
+Fd ControlSocket::Accept(uid_t owner) const {
+  Fd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!client.is_open()) return client;
+  const auto peer = PeerOf(client.get());
+  if (peer && (peer->uid == 0 || peer->uid == owner)) return client;
+  const std::string refusal = JsonText(ControlError("this uplink belongs to another user")) + "\n";
+  // A new socket takes a line without waiting; to a client that has gone it does not matter.
+  [[maybe_unused]] const ssize_t sent = send(client.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+  return Fd();
+}
+
+ControlServer::~ControlServer() {
+  while (!clients_.empty()) Drop(clients_.begin()->first);
+}
+
+void ControlServer::Serve(Fd socket) {
   const int fd = socket.get();
   Client& client = clients_[fd];
   client.socket = std::move(socket);
@@ -88,11 +98,6 @@ void ControlServer::Accept() {
     Reply(silent->second, ControlError("no request came in five seconds"));
     if (clients_.contains(fd)) Drop(fd);
   });
-  const auto peer = PeerOf(fd);
-  if (!peer || (peer->uid != 0 && peer->uid != geteuid())) {
-    client.last_answer = true;
-    return Reply(client, ControlError("this uplink belongs to another user"));
-  }
   if (clients_.size() > kMostClients) {
     client.last_answer = true;
     Reply(client, ControlError("too many clients"));
@@ -129,14 +134,21 @@ void ControlServer::Flush(int fd) {
   loop_.SetEvents(fd, POLLIN);
 }
 
+ssize_t ControlServer::ReadInto(Client& client) {
+  std::array<char, 16384> buffer;
+  const ssize_t size = ReceiveWithSockets(client.socket.get(), buffer, client.sockets);
+  if (size > 0) client.in.append(buffer.data(), static_cast<std::size_t>(size));
+  // More than one request may bring are closed at once.
+  if (client.sockets.size() > kMostSockets) client.sockets.clear();
+  return size;
+}
+
 void ControlServer::Ready(int fd, short revents) {
   if ((revents & POLLOUT) != 0) return Flush(fd);
   Client& client = clients_.at(fd);
-  std::array<char, 16384> buffer;
-  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
+  const ssize_t size = ReadInto(client);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size <= 0) return Drop(fd);
-  client.in.append(buffer.data(), static_cast<std::size_t>(size));
   while (clients_.contains(fd)) {
     const std::size_t end = client.in.find('\n');
     if (end == std::string::npos) break;
@@ -148,7 +160,8 @@ void ControlServer::Ready(int fd, short revents) {
     } else if (!request->is_object()) {
       Reply(client, ControlError("the request is no object"));
     } else {
-      Reply(client, handle_(*request));
+      std::vector<Fd> sockets = std::exchange(client.sockets, {});
+      Reply(client, handle_(*request, sockets));
     }
   }
   if (clients_.contains(fd) && client.in.size() > kLongestRequest) {
@@ -158,7 +171,7 @@ void ControlServer::Ready(int fd, short revents) {
 }
 
 Result<Json> AskControl(const std::string& folder, const std::string& name, const Json& request, int limit_ms,
-                        pid_t* peer) {
+                        pid_t* peer, std::span<const Fd> sockets) {
   const std::string tried = fmt::format("ask the uplink at {}/{}", folder, name);
   auto opened = OpenFile(folder, O_PATH | O_DIRECTORY);
   if (!opened) return SystemError(opened.error().code, tried);
@@ -181,7 +194,7 @@ Result<Json> AskControl(const std::string& folder, const std::string& name, cons
         .fd = socket.get(), .events = static_cast<short>(out.empty() ? POLLIN : POLLIN | POLLOUT), .revents = 0};
     if (left <= 0 || poll(&polled, 1, static_cast<int>(left)) == 0) return SystemError(ETIMEDOUT, tried);
     if ((polled.revents & POLLOUT) != 0 && !out.empty()) {
-      const ssize_t sent = send(socket.get(), out.data(), out.size(), MSG_NOSIGNAL);
+      const ssize_t sent = SendWithSockets(socket.get(), out, std::exchange(sockets, {}));
       if (sent < 0 && errno != EAGAIN && errno != EPIPE) return SystemError(errno, tried);
       // A server that hangs up early has said why.
       if (sent < 0 && errno == EPIPE) out.clear();

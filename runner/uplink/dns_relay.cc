@@ -31,8 +31,13 @@ std::uint16_t RandomId() {
 
 }  // namespace
 
-DnsRelay::DnsRelay(Loop& loop, Log& log, const UplinkSpec& spec)
-    : loop_(loop), log_(log), names_(spec.lab, spec.names), resolv_conf_(spec.resolv_conf), port_(spec.dns_port) {}
+DnsRelay::DnsRelay(Loop& loop, Log& log, const UplinkSpec& spec, Servers servers)
+    : loop_(loop),
+      log_(log),
+      names_(spec.lab, spec.names),
+      servers_(std::move(servers)),
+      source_(spec.resolv_conf),
+      port_(spec.dns_port) {}
 
 DnsRelay::~DnsRelay() {
   while (!pending_.empty()) Close(pending_.begin());
@@ -41,12 +46,11 @@ DnsRelay::~DnsRelay() {
 void DnsRelay::Change(const UplinkSpec& spec) {
   names_ = LabNames(spec.lab, spec.names);
   port_ = spec.dns_port;
-  if (spec.resolv_conf != resolv_conf_.path()) resolv_conf_ = ResolvConf(spec.resolv_conf);
 }
 
 // The one that answered last comes first, so that a dead first server costs its time once.
 std::vector<NameServer> DnsRelay::ServersByTrust() {
-  std::vector<NameServer> servers = resolv_conf_.Servers();
+  std::vector<NameServer> servers = servers_();
   const auto good = std::find(servers.begin(), servers.end(), last_good_);
   if (good != servers.end()) std::rotate(servers.begin(), good, good + 1);
   return servers;
@@ -65,7 +69,7 @@ void DnsRelay::Ask(std::span<const std::uint8_t> query, Transport transport, Ans
   }
   std::vector<NameServer> servers = ServersByTrust();
   if (servers.empty()) {
-    log_.Thinned(fmt::format("{} names no server: a DNS query fails", resolv_conf_.path()));
+    log_.Thinned(fmt::format("{} names no server: a DNS query fails", source_));
     return answer(DnsError(query, *question, DnsCode::kServerFailure));
   }
   pending_.push_back({.query = {query.begin(), query.end()},
@@ -83,7 +87,7 @@ void DnsRelay::Close(Place pending) {
 }
 
 void DnsRelay::FailWith(Place pending, DnsCode code) {
-  log_.Thinned(fmt::format("no server of {} answers", resolv_conf_.path()));
+  log_.Thinned(fmt::format("no server of {} answers", source_));
   const Answer answer = std::move(pending->answer);
   const auto error = DnsError(pending->query, pending->question, code);
   Close(pending);

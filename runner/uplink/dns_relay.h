@@ -22,7 +22,10 @@ class DnsRelay {
   using Answer = std::function<void(std::span<const std::uint8_t> message)>;
   enum class Transport { kUdp, kTcp };
 
-  DnsRelay(Loop& loop, Log& log, const UplinkSpec& spec);
+  /// The host's name servers, asked before each query.
+  using Servers = std::function<std::vector<NameServer>()>;
+
+  DnsRelay(Loop& loop, Log& log, const UplinkSpec& spec, Servers servers);
   DnsRelay(const DnsRelay&) = delete;
   DnsRelay& operator=(const DnsRelay&) = delete;
   ~DnsRelay();
@@ -30,7 +33,7 @@ class DnsRelay {
   /// Calls `answer` at most once, perhaps before it returns; never for what is no query. The servers are asked over
   /// `transport`.
   void Ask(std::span<const std::uint8_t> query, Transport transport, Answer answer);
-  /// Other names, other resolv.conf.
+  /// Other names.
   void Change(const UplinkSpec& spec);
 
   std::size_t pending() const { return pending_.size(); }
@@ -65,7 +68,8 @@ class DnsRelay {
   Loop& loop_;
   Log& log_;
   LabNames names_;
-  ResolvConf resolv_conf_;
+  Servers servers_;
+  std::string source_;  // what `servers_` reads, for the log
   std::uint16_t port_;
   std::list<Pending> pending_;
   NameServer last_good_;

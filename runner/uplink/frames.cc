@@ -19,6 +19,10 @@ namespace {
 constexpr int kFramesOfRound = 64;
 constexpr std::size_t kLargestFrame = 65536 + 64;
 constexpr std::int64_t kLogCheck = 1000;
+constexpr std::int64_t kHalfClosedCheck = 5000;
+// What libslirp is told that the lab takes at a time, whatever the tap's MTU.
+constexpr std::uint16_t kLargeSegment = 65480;
+constexpr std::uint8_t kSyn = 0x02;
 
 // As libslirp makes it for its gateway.
 MacAddress GatewayMac(const IpAddress& gateway) {
@@ -37,6 +41,11 @@ Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd
       lost_(std::move(lost)),
       gateway_mac_(GatewayMac(spec.gateway())),
       filter_(spec, {}),
+      redirect_(spec),
+      coalescer_([this](std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t segment) {
+        Write(first, rest, segment);
+      }),
+      half_closed_([this](std::span<const std::uint8_t> frame) { stack_->Input(frame); }),
       buffer_(sizeof(VnetHeader) + kLargestFrame) {
   udp_ = std::make_unique<UdpForwarder>(
       loop_, spec_,
@@ -47,22 +56,30 @@ Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd
 
 Frames::~Frames() {
   loop_.SetSource(nullptr);
+  if (half_closed_timer_ != 0) loop_.Cancel(half_closed_timer_);
   loop_.Forget(tap_.get());
 }
 
 Status Frames::Start() {
-  stack_ = TRY(SlirpStack::Open(spec_, log_, [this](std::span<std::uint8_t> frame) { ToTap(frame); }));
+  stack_ = TRY(SlirpStack::Open(
+      loop_, spec_, log_, [this](std::span<std::uint8_t> frame) { ToTap(frame); }, [this] { coalescer_.Flush(); }));
   loop_.SetSource(stack_.get());
   loop_.Watch(tap_.get(), POLLIN, [this](short) { Drain(); });
   return {};
 }
 
-Status Frames::Listen(const ForwardSpec& forward) {
+Status Frames::Listen(const ForwardSpec& forward, std::vector<Fd> sockets) {
   if (forward.target.is_ipv6() && !spec_.ipv6) {
     return Fail(fmt::format("publish {}", forward.text()), "the uplink has no IPv6");
   }
+  const auto ports = static_cast<std::size_t>(forward.last_host_port - forward.first_host_port) + 1;
+  if (!sockets.empty() && sockets.size() != ports) {
+    return Fail(fmt::format("publish {}", forward.text()),
+                fmt::format("{} sockets came for {} ports", sockets.size(), ports));
+  }
   const bool tcp = forward.protocol == ForwardSpec::Protocol::kTcp;
-  TRY((tcp ? stack_->Listen(forward) : udp_->Listen(forward)).Wrap(fmt::format("publish {}", forward.text())));
+  TRY((tcp ? stack_->Listen(forward, std::move(sockets)) : udp_->Listen(forward, std::move(sockets)))
+          .Wrap(fmt::format("publish {}", forward.text())));
   forwards_.push_back(forward);
   filter_ = FrameFilter(spec_, forwards_);
   return {};
@@ -98,8 +115,10 @@ void Frames::Drain() {
       Drop(Verdict::kMalformed, {});
     }
   }
+  udp_->Flush();
   stack_->Settle();
   const std::int64_t now = Loop::Now();
+  if (half_closed_.size() > HalfClosed::kMost) half_closed_.Expire(now);
   if (now - log_checked_ > kLogCheck) {
     // glib writes there, too.
     log_checked_ = now;
@@ -133,7 +152,22 @@ void Frames::Route(const Packet& packet) {
         packet.udp_payload(), DnsRelay::Transport::kUdp,
         [this, client, server](std::span<const std::uint8_t> answer) { SendUdp(server, client, answer); });
   }
+  if (packet.protocol == kProtoTcp && filter_.IsDns(packet)) {
+    redirect_.ToRelay(packet);
+  } else if (packet.protocol == kProtoTcp) {
+    if ((packet.type & kSyn) != 0) segments_.Take(packet, kLargeSegment);
+    half_closed_.Received(packet, Loop::Now());
+  }
   stack_->Input(packet.frame);
+}
+
+void Frames::WatchHalfClosed() {
+  if (half_closed_timer_ != 0) return;
+  half_closed_timer_ = loop_.After(kHalfClosedCheck, [this] {
+    half_closed_timer_ = 0;
+    half_closed_.Expire(Loop::Now());
+    if (half_closed_.size() > 0) WatchHalfClosed();
+  });
 }
 
 void Frames::Drop(Verdict verdict, const Packet& packet) {
@@ -151,20 +185,36 @@ void Frames::Drop(Verdict verdict, const Packet& packet) {
 }
 
 void Frames::SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload) {
-  for (auto& frame : BuildUdp(gateway_mac_, spec_.mac, source, destination, payload, spec_.mtu)) ToTap(frame);
+  if (BuildUdp(datagram_, gateway_mac_, spec_.mac, source, destination, payload)) ToTap(datagram_);
 }
 
 void Frames::ToTap(std::span<std::uint8_t> frame) {
+  redirect_.FromRelay(frame);
   const bool oversized = frame.size() > kEthernetHeader + spec_.mtu;
-  if (oversized && Get16(&frame[12]) == kEtherIpv6 && frame[kEthernetHeader + 6] != kProtoTcp &&
-      frame[kEthernetHeader + 6] != kProtoFragment6) {
+  const std::uint8_t protocol = ProtocolOf(frame);
+  if (oversized && Get16(&frame[12]) == kEtherIpv6 && protocol != kProtoTcp && protocol != kProtoFragment6) {
     for (auto& fragment : FragmentIpv6(frame, spec_.mtu)) ToTap(fragment);
     return;
   }
-  VnetHeader header = PrepareOffload(frame, spec_.mtu);
-  const std::array<iovec, 2> parts = {
+  if (protocol == kProtoTcp) {
+    half_closed_.Sent(frame, Loop::Now());
+    if (half_closed_.size() > 0) WatchHalfClosed();
+    return coalescer_.Send(frame);
+  }
+  coalescer_.Flush();
+  Write(frame, {}, 0);
+}
+
+void Frames::Write(std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t merged) {
+  const bool tcp = ProtocolOf(first) == kProtoTcp;
+  VnetHeader header = PrepareOffload(first, {.mtu = spec_.mtu,
+                                             .segment = tcp ? segments_.Of(first) : std::uint16_t{0},
+                                             .more = rest.size(),
+                                             .merged = merged});
+  const std::array<iovec, 3> parts = {
       iovec{.iov_base = &header, .iov_len = sizeof header},
-      iovec{.iov_base = frame.data(), .iov_len = frame.size()},
+      iovec{.iov_base = first.data(), .iov_len = first.size()},
+      iovec{.iov_base = const_cast<std::uint8_t*>(rest.data()), .iov_len = rest.size()},
   };
   // A frame that the interface does not take (down, out of memory) is lost, as frames are.
   [[maybe_unused]] const ssize_t written = writev(tap_.get(), parts.data(), parts.size());

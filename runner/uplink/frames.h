@@ -10,11 +10,15 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "uplink/coalescer.h"
+#include "uplink/dns_redirect.h"
 #include "uplink/dns_relay.h"
 #include "uplink/frame_filter.h"
+#include "uplink/half_closed.h"
 #include "uplink/log.h"
 #include "uplink/loop.h"
 #include "uplink/reassembly.h"
+#include "uplink/segments.h"
 #include "uplink/slirp_stack.h"
 #include "uplink/spec.h"
 #include "uplink/udp_forwarder.h"
@@ -30,9 +34,15 @@ class Frames {
   ~Frames();
 
   Status Start();
-  Status Listen(const ForwardSpec& forward);
+  /// `sockets`: bound already, one a port; else empty.
+  Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets = {});
   void Unlisten(const ForwardSpec& forward);
   void Change(const UplinkSpec& spec);
+
+  /// Where the relay listens for DNS over TCP.
+  void SetRelayPorts(std::uint16_t ipv4, std::uint16_t ipv6) { redirect_.SetPorts(ipv4, ipv6); }
+  /// Whether a connection from `near` is one that libslirp makes for the lab.
+  bool Owns(const UdpEndpoint& near) const { return stack_->Owns(near); }
 
   const std::vector<ForwardSpec>& forwards() const { return forwards_; }
   /// Dropped frames, by verdict.
@@ -44,6 +54,8 @@ class Frames {
   void FromTap(std::span<std::uint8_t> frame);
   void Route(const Packet& packet);
   void ToTap(std::span<std::uint8_t> frame);
+  void Write(std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t merged);
+  void WatchHalfClosed();
   void SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload);
   void Drop(Verdict verdict, const Packet& packet);
 
@@ -56,10 +68,16 @@ class Frames {
   MacAddress gateway_mac_;
   std::vector<ForwardSpec> forwards_;
   FrameFilter filter_;
+  DnsRedirect redirect_;
   Reassembler reassembler_;
   std::unique_ptr<UdpForwarder> udp_;
   std::unique_ptr<SlirpStack> stack_;
+  SegmentSizes segments_;
+  Coalescer coalescer_;
+  HalfClosed half_closed_;
+  Loop::TimerId half_closed_timer_ = 0;
   std::vector<std::uint8_t> buffer_;
+  std::vector<std::uint8_t> datagram_;  // one at a time, made anew without asking for memory
   std::array<std::uint64_t, kVerdicts> dropped_ = {};
   std::int64_t log_checked_ = 0;
 };

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "uplink/confine.h"
 #include "uplink/control.h"
 #include "uplink/dns_relay.h"
@@ -22,6 +23,7 @@
 #include "uplink/lifeline.h"
 #include "uplink/log.h"
 #include "uplink/loop.h"
+#include "uplink/porter.h"
 #include "uplink/relay_server.h"
 #include "uplink/slirp_stack.h"
 #include "uplink/spec.h"
@@ -52,10 +54,14 @@ Result<Orders> ReadOrders() {
 Result<Fd> TakeMarker(const UplinkSpec& spec) {
   Fd marker(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!marker.is_open()) return SystemError(errno, "open the marker");
-  const std::string name = fmt::format("toporun/{}/uplink/{}", spec.lab, spec.node);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  const std::size_t length = std::min(name.size(), sizeof address.sun_path - 1);
+  // Another user's lab of the same name may be here too: the folder of its records tells them apart.
+  const std::string whose = fmt::format("/{:016x}", StableHash(spec.state_folder + "/" + spec.node));
+  std::string name = fmt::format("toporun/{}/uplink/{}", spec.lab, spec.node);
+  name.resize(std::min(name.size(), sizeof address.sun_path - 1 - whose.size()));
+  name += whose;
+  const std::size_t length = name.size();
   name.copy(address.sun_path + 1, length);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
   if (bind(marker.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
@@ -70,9 +76,15 @@ Result<Fd> TakeMarker(const UplinkSpec& spec) {
 
 class Helper {
  public:
-  Helper() : log_(STDERR_FILENO), lifeline_(loop_, [this](const std::string& why) { End(why); }) {}
+  Helper()
+      : log_(STDERR_FILENO),
+        lifeline_(loop_, [this](const std::string& why) { End(why); }),
+        porter_(
+            loop_, [this](Fd client) { control_->Serve(std::move(client)); },
+            [this](const std::string& why) { End(why); }) {}
 
-  Status Start();
+  /// `role` is the program's own first argument.
+  Status Start(char* role);
   void Run() {
     loop_.Run();
     log_.Line(fmt::format("ended: {}", why_));
@@ -83,9 +95,10 @@ class Helper {
     why_ = why;
     loop_.Stop();
   }
-  Json Handle(const Json& request);
+  Status Serve(Fd node);
+  Json Handle(const Json& request, std::vector<Fd>& sockets);
   Json State() const;
-  Status Add(const Json& request);
+  Status Add(const Json& request, std::vector<Fd>& sockets);
   Status Remove(const Json& request);
   Status Change(const Json& request);
   Result<ForwardSpec> ForwardOf(const Json& request) const;
@@ -96,35 +109,50 @@ class Helper {
   Orders orders_;
   std::string why_;
   Fd marker_;
+  Porter porter_;
+  Confinement confinement_;
   std::unique_ptr<DnsRelay> relay_;
   std::unique_ptr<RelayServer> relay_server_;
   std::unique_ptr<Frames> frames_;
   std::unique_ptr<ControlServer> control_;
 };
 
-Status Helper::Start() {
+Status Helper::Start(char* role) {
+  TRY(loop_.status());
   TRY(lifeline_.WatchSignals());
   orders_ = TRY(ReadOrders());
   const UplinkSpec& spec = orders_.spec;
   Fd node(kHelperNodeFd);
   marker_ = TRY(TakeMarker(spec));
-  if (!spec.node_path.empty()) TRY(lifeline_.WatchNode(spec.node_path));
-  relay_ = std::make_unique<DnsRelay>(loop_, log_, spec);
+  TRY(porter_.Start(spec, role));
+  TRY(Serve(std::move(node)));
+  control_ = std::make_unique<ControlServer>(
+      loop_, [this](const Json& request, std::vector<Fd>& sockets) { return Handle(request, sockets); });
+  confinement_ = TRY(Confine());
+  log_.Line(fmt::format("serves \"{}\" of lab \"{}\", process {}, libslirp {}", spec.node, spec.lab, getpid(),
+                        SlirpStack::Version()));
+  for (const std::string& refused : confinement_.refused) log_.Line(fmt::format("the machine refuses its {}", refused));
+  return {};
+}
+
+// All that needs a privilege, a name or a file: sockets of the node, addresses of the host's interfaces, ports.
+Status Helper::Serve(Fd node) {
+  const UplinkSpec& spec = orders_.spec;
+  relay_ = std::make_unique<DnsRelay>(loop_, log_, spec, [this] { return porter_.Servers(); });
+  relay_server_ = std::make_unique<RelayServer>(loop_, *relay_);
+  relay_server_->SetServing(spec.dns);
   if (spec.kind == UplinkSpec::Kind::kSlirp) {
     frames_ = std::make_unique<Frames>(loop_, log_, *relay_, spec, std::move(node),
                                        [this] { End(fmt::format("the tap \"{}\" is gone", orders_.spec.interface)); });
     TRY(frames_->Start());
     for (const ForwardSpec& forward : orders_.forwards) TRY(frames_->Listen(forward));
+    const auto admits = [this](const UdpEndpoint& client) { return frames_->Owns(client); };
+    const std::uint16_t ipv4 = relay_server_->ListenOnLoopback(Family::kIpv4, admits);
+    const std::uint16_t ipv6 = spec.ipv6 ? relay_server_->ListenOnLoopback(Family::kIpv6, admits) : std::uint16_t{0};
+    frames_->SetRelayPorts(ipv4, ipv6);
   } else {
-    relay_server_ = std::make_unique<RelayServer>(loop_, *relay_);
-    relay_server_->SetServing(spec.dns);
     TRY(relay_server_->Listen(node.get(), spec.relay_addresses));
   }
-  control_ = std::make_unique<ControlServer>(loop_, [this](const Json& request) { return Handle(request); });
-  TRY(control_->Listen(spec.state_folder, fmt::format("uplink-{}.sock", spec.node)));
-  TRY(DropPrivileges());
-  log_.Line(fmt::format("serves \"{}\" of lab \"{}\", process {}, libslirp {}", spec.node, spec.lab, getpid(),
-                        SlirpStack::Version()));
   return {};
 }
 
@@ -138,6 +166,8 @@ Json Helper::State() const {
   json["slirp"] = SlirpStack::Version();
   json["wakeups"] = loop_.rounds();
   json["dns_pending"] = relay_->pending();
+  json["refused"] = confinement_.refused;
+  json["landlock"] = confinement_.landlock;
   if (frames_ == nullptr) return json;
   for (const ForwardSpec& forward : frames_->forwards()) json["forwards"].push_back(forward.ToJson());
   json["udp_flows"] = frames_->udp_flows();
@@ -148,14 +178,14 @@ Json Helper::State() const {
   return json;
 }
 
-Json Helper::Handle(const Json& request) {
+Json Helper::Handle(const Json& request, std::vector<Fd>& sockets) {
   const auto what = request.find("do");
   if (what == request.end() || !what->is_string()) return ControlError("the request has no \"do\"");
   const auto name = what->get<std::string>();
   Status done;
   if (name == "state") return State();
   if (name == "add") {
-    done = Add(request);
+    done = Add(request, sockets);
   } else if (name == "remove") {
     done = Remove(request);
   } else if (name == "change") {
@@ -178,13 +208,13 @@ Result<ForwardSpec> Helper::ForwardOf(const Json& request) const {
   return ForwardSpec::FromJson(*forward);
 }
 
-Status Helper::Add(const Json& request) {
+Status Helper::Add(const Json& request, std::vector<Fd>& sockets) {
   const ForwardSpec forward = TRY(ForwardOf(request));
   const auto& now = frames_->forwards();
   if (std::find(now.begin(), now.end(), forward) != now.end()) {
     return Fail(fmt::format("{} is published already", forward.text()));
   }
-  TRY(frames_->Listen(forward));
+  TRY(frames_->Listen(forward, std::move(sockets)));
   log_.Line(fmt::format("published {}", forward.text()));
   return {};
 }
@@ -205,10 +235,13 @@ Status Helper::Change(const Json& request) {
   if (json == request.end()) return Fail("the request has no \"spec\"");
   const UplinkSpec wanted = TRY(UplinkSpec::FromJson(*json));
   if (!CanChangeInPlace(orders_.spec, wanted)) return Fail("this change needs a restart of the uplink");
+  const std::string resolv_conf = orders_.spec.resolv_conf;
   orders_.spec = wanted;
+  // The porter reads one file, and cannot be told another.
+  orders_.spec.resolv_conf = resolv_conf;
   relay_->Change(wanted);
   if (frames_ != nullptr) frames_->Change(wanted);
-  if (relay_server_ != nullptr) relay_server_->SetServing(wanted.dns);
+  relay_server_->SetServing(wanted.dns);
   log_.Line("changed");
   return {};
 }
@@ -222,7 +255,7 @@ void Tell(const Json& json) {
 }  // namespace
 
 int UplinkHelperMain(int argc, char** argv) {
-  if (argc != 4 || fcntl(kHelperReadyFd, F_GETFD) < 0 || fcntl(kHelperNodeFd, F_GETFD) < 0) {
+  if (argc != 5 || fcntl(kHelperReadyFd, F_GETFD) < 0 || fcntl(kHelperNodeFd, F_GETFD) < 0) {
     fmt::print(stderr, "{}: this is started by \"toporun up\"\n", argc > 1 ? argv[1] : "uplink-helper");
     return 2;
   }
@@ -230,7 +263,7 @@ int UplinkHelperMain(int argc, char** argv) {
   int status = 0;
   {
     Helper helper;
-    const Status started = helper.Start();
+    const Status started = helper.Start(argv[1]);
     close(kHelperConfigFd);
     Json json;
     if (started) {

@@ -1,5 +1,5 @@
-// The helper's own main: `toporun uplink-helper LAB NODE`, started by the supervisor only. It serves until its lab is
-// gone or it is told to stop.
+// The helper's own main: `toporun uplink-helper LAB NODE STATE_FOLDER`, started by the supervisor only. It serves until
+// its lab is gone or it is told to stop.
 #pragma once
 
 namespace runner {

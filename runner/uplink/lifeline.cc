@@ -23,6 +23,7 @@ constexpr std::int64_t kFallback = 2000;
 Lifeline::~Lifeline() {
   if (signals_.is_open()) loop_.Forget(signals_.get());
   if (notify_.is_open()) loop_.Forget(notify_.get());
+  if (process_.is_open()) loop_.Forget(process_.get());
   if (timer_ != 0) loop_.Cancel(timer_);
 }
 
@@ -66,6 +67,13 @@ Status Lifeline::WatchNode(const std::string& path) {
     }
     Check();
   });
+  return {};
+}
+
+Status Lifeline::WatchProcess(const kernel::ProcessIdentity& process) {
+  process_ = TRY(kernel::OpenProcess(process));
+  loop_.Watch(process_.get(), POLLIN,
+              [this, pid = process.pid](short) { end_(fmt::format("the lab's holder, process {}, is gone", pid)); });
   return {};
 }
 

@@ -1,4 +1,4 @@
-// Ends the helper with its lab: watches the node's name in /run/netns and the signals.
+// Ends the helper with its lab: watches the node's name in /run/netns, the lab's holder, and the signals.
 #pragma once
 #include <sys/types.h>
 
@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "kernel/process.h"
 #include "uplink/loop.h"
 
 namespace runner {
@@ -23,6 +24,8 @@ class Lifeline {
   Status WatchSignals();
   /// Until `path` is no longer the same file.
   Status WatchNode(const std::string& path);
+  /// Until the process ends.
+  Status WatchProcess(const kernel::ProcessIdentity& process);
 
  private:
   void Check();
@@ -32,6 +35,7 @@ class Lifeline {
   End end_;
   Fd signals_;
   Fd notify_;
+  Fd process_;
   std::string path_;
   dev_t device_ = 0;
   ino_t inode_ = 0;

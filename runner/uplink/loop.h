@@ -1,5 +1,6 @@
 // The helper's event loop: descriptors, timers, and one source (libslirp) whose descriptors change from round to round.
-// Without anything to do it sleeps without limit.
+// Without anything to do it sleeps without limit. The kernel holds what is waited for (epoll) and is told differences
+// only, so that a thousand quiet connections cost next to nothing.
 #pragma once
 #include <poll.h>
 
@@ -9,6 +10,9 @@
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
 
 namespace runner {
 
@@ -23,8 +27,15 @@ class Loop {
     virtual ~Source() = default;
     /// Appends what to poll, and lowers `timeout_ms` (-1 is none) to what the source can sleep.
     virtual void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) = 0;
+    /// The same entries, each with what it is ready for.
     virtual void Dispatch(std::span<const pollfd> polled) = 0;
   };
+
+  Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  /// An error when there was no descriptor for it.
+  Status status() const;
 
   /// Milliseconds of the monotonic clock.
   static std::int64_t Now();
@@ -39,6 +50,8 @@ class Loop {
   void Cancel(TimerId id);
 
   void SetSource(Source* source) { source_ = source; }
+  /// A descriptor of the source was opened or is about to be closed: its number may mean another file from now on.
+  void SourceChanged(int fd);
   void Run();
   void Stop() { running_ = false; }
   /// How often the loop woke up.
@@ -54,12 +67,26 @@ class Loop {
     std::int64_t due = 0;
     Task task;
   };
+  // What the kernel was told of a descriptor of the source.
+  struct Told {
+    short events = 0;  // 0: nothing
+    std::uint64_t round = 0;
+    std::size_t place = 0;  // in polled_, of that round
+  };
+
   void RunOnce();
+  void TellDifferences();
+  void Tell(int fd, short events, std::uint64_t data, bool known) const;
+  int TimeToSleep(std::int64_t of_source) const;
   void RunTimers();
 
+  Fd epoll_;
   std::map<int, Watched> watched_;
   std::map<TimerId, Timer> timers_;
   Source* source_ = nullptr;
+  std::vector<pollfd> polled_;  // the source's, of this round
+  std::vector<int> before_;     // its descriptors of the last round
+  std::vector<Told> told_;      // by descriptor
   std::uint64_t next_ = 1;
   std::uint64_t rounds_ = 0;
   bool running_ = false;

@@ -1,5 +1,7 @@
 #include "uplink/offload.h"
 
+#include <algorithm>
+
 #include "uplink/packet.h"
 
 namespace runner {
@@ -22,10 +24,12 @@ bool CompleteChecksum(const VnetHeader& header, std::span<std::uint8_t> frame) {
   return true;
 }
 
-VnetHeader PrepareOffload(std::span<std::uint8_t> frame, std::uint32_t mtu) {
+VnetHeader PrepareOffload(std::span<std::uint8_t> frame, const Outgoing& outgoing) {
   VnetHeader header = {};
   header.flags = VnetHeader::kDataValid;
-  if (frame.size() <= kEthernetHeader + mtu) return header;
+  const std::size_t length = frame.size() + outgoing.more;
+  const bool fits = length <= kEthernetHeader + outgoing.mtu && (outgoing.segment == 0 || length <= outgoing.segment);
+  if (fits && outgoing.merged == 0) return header;
 
   const std::uint16_t ethertype = Get16(&frame[12]);
   const auto ip = frame.subspan(kEthernetHeader);
@@ -40,18 +44,27 @@ VnetHeader PrepareOffload(std::span<std::uint8_t> frame, std::uint32_t mtu) {
   if (ip_header == 0 || ip.size() < ip_header + 20) return header;
   const auto tcp = ip.subspan(ip_header);
   const std::size_t tcp_header = std::size_t{tcp[12]} >> 4 << 2;
-  if (mtu <= ip_header + tcp_header) return header;
+  std::size_t payload = outgoing.mtu - std::min<std::size_t>(outgoing.mtu, ip_header + tcp_header);
+  // What a receiver asks for does not count the options of a segment (RFC 6691).
+  const std::size_t options = tcp_header - std::min<std::size_t>(tcp_header, 20);
+  if (outgoing.segment > options) payload = std::min(payload, outgoing.segment - options);
+  // One large segment would be acknowledged late: receivers wait for a second of its size.
+  if (outgoing.merged > 0) payload = std::min(payload, outgoing.merged);
+  const std::size_t of_tcp = tcp.size() + outgoing.more;
+  const bool cut = payload > 0 && of_tcp > tcp_header + payload;
+  if (!cut && outgoing.merged == 0) return header;
 
   const std::size_t addresses = family == Family::kIpv4 ? 12 : 8;
   const std::size_t size = family == Family::kIpv4 ? 4 : 16;
   const std::uint32_t sum = PseudoHeaderSum(IpAddress::FromBytes(family, &ip[addresses]),
-                                            IpAddress::FromBytes(family, &ip[addresses + size]), kProtoTcp, tcp.size());
+                                            IpAddress::FromBytes(family, &ip[addresses + size]), kProtoTcp, of_tcp);
   Put16(&tcp[kTcpChecksum], static_cast<std::uint16_t>(~Checksum(sum)));
   header.flags = VnetHeader::kNeedsChecksum;
   header.checksum_start = static_cast<std::uint16_t>(kEthernetHeader + ip_header);
   header.checksum_offset = kTcpChecksum;
+  if (!cut) return header;
   header.segments = family == Family::kIpv4 ? VnetHeader::kSegmentsTcp4 : VnetHeader::kSegmentsTcp6;
-  header.segment_size = static_cast<std::uint16_t>(mtu - ip_header - tcp_header);
+  header.segment_size = static_cast<std::uint16_t>(payload);
   header.headers = static_cast<std::uint16_t>(kEthernetHeader + ip_header + tcp_header);
   return header;
 }

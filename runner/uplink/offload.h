@@ -24,8 +24,16 @@ static_assert(sizeof(VnetHeader) == 10);
 /// Completes a frame read from the tap; false where the header points outside of it.
 bool CompleteChecksum(const VnetHeader& header, std::span<std::uint8_t> frame);
 
-/// The header for a frame that goes to the tap. TCP that is longer than `mtu` is marked for segmentation, which changes
-/// its checksum field.
-VnetHeader PrepareOffload(std::span<std::uint8_t> frame, std::uint32_t mtu);
+/// What a frame to the tap is, besides its bytes.
+struct Outgoing {
+  std::uint32_t mtu = 1500;   // the tap's
+  std::uint16_t segment = 0;  // what the receiver of TCP takes at a time, options of TCP counted in; 0 is unknown
+  std::size_t more = 0;       // bytes of payload that follow the frame
+  std::size_t merged = 0;     // put together of parts with so much payload, and TCP's checksum is missing; 0: it is not
+};
+
+/// The header for a frame that goes to the tap. TCP that is longer than the MTU or the receiver's segment is marked for
+/// segmentation, and so is what was put together; that changes the checksum field.
+VnetHeader PrepareOffload(std::span<std::uint8_t> frame, const Outgoing& outgoing);
 
 }  // namespace runner

@@ -1,6 +1,7 @@
 #include "uplink/packet.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -25,20 +26,29 @@ std::uint32_t NextFragmentId() {
 }  // namespace
 
 std::uint32_t SumWords(std::span<const std::uint8_t> bytes, std::uint32_t sum) {
-  // Eight bytes a step, in the machine's order: a one's complement sum may be swapped at the end.
-  std::uint64_t total = 0;
+  // In the machine's order, for a one's complement sum may be swapped at the end; 32 bits at a time into lanes of 64,
+  // of which none overflows.
+  using Wide = std::uint64_t __attribute__((vector_size(16)));
+  constexpr Wide kLow = {0xffffffff, 0xffffffff};
+  std::array<Wide, 4> lanes = {};
   std::size_t at = 0;
-  for (; at + 8 <= bytes.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, 8);
-    total += word;
-    if (total < word) ++total;
+  for (; at + 32 <= bytes.size(); at += 32) {
+    Wide first;
+    Wide second;
+    std::memcpy(&first, bytes.data() + at, 16);
+    std::memcpy(&second, bytes.data() + at + 16, 16);
+    lanes[0] += first & kLow;
+    lanes[1] += first >> 32;
+    lanes[2] += second & kLow;
+    lanes[3] += second >> 32;
   }
-  std::uint64_t rest = 0;
-  if (at < bytes.size()) std::memcpy(&rest, bytes.data() + at, bytes.size() - at);
-  total += rest;
-  if (total < rest) ++total;
-  total = (total & 0xffffffff) + (total >> 32);
+  const Wide all = lanes[0] + lanes[1] + lanes[2] + lanes[3];
+  std::uint64_t total = all[0] + all[1];
+  for (; at < bytes.size(); at += 4) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, bytes.data() + at, std::min<std::size_t>(4, bytes.size() - at));
+    total += word;
+  }
   while (total >> 16 != 0) total = (total & 0xffff) + (total >> 16);
   if constexpr (std::endian::native == std::endian::little) total = (total & 0xff) << 8 | total >> 8;
   return sum + static_cast<std::uint32_t>(total);
@@ -81,14 +91,27 @@ std::vector<std::vector<std::uint8_t>> FragmentIpv6(std::span<const std::uint8_t
   return fragments;
 }
 
-std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, const MacAddress& destination_mac,
-                                                const UdpEndpoint& source, const UdpEndpoint& destination,
-                                                std::span<const std::uint8_t> payload, std::uint32_t mtu) {
+std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame) {
+  if (frame.size() < kEthernetHeader + 20) return 0;
+  const std::uint8_t* ip = &frame[kEthernetHeader];
+  const std::uint16_t ethertype = Get16(&frame[12]);
+  if (ethertype != kEtherIpv4 && (ethertype != kEtherIpv6 || frame.size() < kEthernetHeader + kIpv6Header)) return 0;
+  const bool ipv6 = ethertype == kEtherIpv6;
+  const std::uint8_t protocol = ip[ipv6 ? 6 : 9];
+  const std::size_t ip_header = ipv6 ? kIpv6Header : std::size_t{ip[0]} % 16 * 4;
+  if (protocol == kProtoTcp && (ip_header < 20 || frame.size() < kEthernetHeader + ip_header + 20)) return 0;
+  return protocol;
+}
+
+bool BuildUdp(std::vector<std::uint8_t>& frame, const MacAddress& source_mac, const MacAddress& destination_mac,
+              const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload) {
   const bool ipv6 = source.address.is_ipv6();
   const std::size_t ip_header = ipv6 ? kIpv6Header : 20;
   const std::size_t udp_length = kUdpHeader + payload.size();
-  if (ip_header + udp_length > 65535) return {};  // No socket gives so much at once.
-  std::vector<std::uint8_t> frame(kEthernetHeader + ip_header + udp_length);
+  // IPv6 does not count its own header.
+  if ((ipv6 ? 0 : ip_header) + udp_length > 65535) return false;
+  frame.resize(kEthernetHeader + ip_header + udp_length);
+  std::fill_n(frame.begin(), kEthernetHeader + ip_header, std::uint8_t{0});
   PutEthernet(frame.data(), source_mac, destination_mac, ipv6 ? kEtherIpv6 : kEtherIpv4);
   std::uint8_t* ip = &frame[kEthernetHeader];
   if (ipv6) {
@@ -109,6 +132,7 @@ std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, co
     Put16(ip + 10, Checksum(SumWords({ip, ip_header})));
   }
   std::uint8_t* udp = ip + ip_header;
+  Put16(udp + 6, 0);  // the checksum, while it is made
   Put16(udp, source.port);
   Put16(udp + 2, destination.port);
   Put16(udp + 4, udp_length);
@@ -116,7 +140,7 @@ std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, co
   const std::uint16_t sum = Checksum(
       SumWords({udp, udp_length}, PseudoHeaderSum(source.address, destination.address, kProtoUdp, udp_length)));
   Put16(udp + 6, sum == 0 ? 0xffff : sum);  // 0 says "no checksum".
-  return FragmentIpv6(frame, mtu);
+  return true;
 }
 
 }  // namespace runner

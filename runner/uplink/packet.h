@@ -58,11 +58,19 @@ struct UdpEndpoint {
   friend auto operator<=>(const UdpEndpoint&, const UdpEndpoint&) = default;
 };
 
-/// A whole frame with right checksums. IPv6 packets over `mtu` become fragments, IPv4 ones are left to the kernel,
-/// which fragments them where it routes.
-std::vector<std::vector<std::uint8_t>> BuildUdp(const MacAddress& source_mac, const MacAddress& destination_mac,
-                                                const UdpEndpoint& source, const UdpEndpoint& destination,
-                                                std::span<const std::uint8_t> payload, std::uint32_t mtu);
+/// Bytes of the IP header of an IP frame.
+inline std::size_t IpHeaderOf(std::span<const std::uint8_t> frame) {
+  return Get16(&frame[12]) == kEtherIpv6 ? 40 : std::size_t{frame[kEthernetHeader]} % 16 * 4;
+}
+
+/// The protocol of a frame that holds an IP header and, for TCP, a whole TCP header; 0 for any other.
+std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame);
+
+/// A whole frame with right checksums, in place of what `frame` was; false if the payload is more than a datagram
+/// holds. It may be longer than an MTU: IPv6 is to be fragmented by whoever sends it, IPv4 by the kernel where it
+/// routes.
+bool BuildUdp(std::vector<std::uint8_t>& frame, const MacAddress& source_mac, const MacAddress& destination_mac,
+              const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload);
 
 /// An IPv6 frame over `mtu` in fragments (RFC 8200 4.5); others as they are.
 std::vector<std::vector<std::uint8_t>> FragmentIpv6(std::span<const std::uint8_t> frame, std::uint32_t mtu);

@@ -90,7 +90,7 @@ Error Refusal(int code, Protocol protocol, const IpAddress& address, std::uint16
 
 Result<Fd> TryPort(Protocol protocol, const IpAddress& address, std::uint16_t port) {
   const bool tcp = protocol == Protocol::kTcp;
-  Fd socket(::socket(FamilyOf(address), (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+  Fd socket(::socket(FamilyOf(address), (tcp ? SOCK_STREAM : SOCK_DGRAM | SOCK_NONBLOCK) | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
   const int on = 1;
   // As the helper binds it: old connections of the port do not hold it, UDP sockets would share it.
@@ -104,7 +104,26 @@ Result<Fd> TryPort(Protocol protocol, const IpAddress& address, std::uint16_t po
   return socket;
 }
 
+Result<int> FirstUnprivilegedPort() {
+  // Of the namespace that the thread is in.
+  const auto start = TRY(ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"));
+  const auto number = ParseInteger(std::string_view(start).substr(0, start.find('\n')));
+  if (!number) return Fail("read net.ipv4.ip_unprivileged_port_start", "it is no number");
+  return static_cast<int>(*number);
+}
+
 }  // namespace
+
+Result<std::vector<Fd>> BindLowPorts(const ForwardSpec& forward, int outer_netns) {
+  std::vector<Fd> bound;
+  if (outer_netns < 0) return bound;
+  const auto inside = TRY(InNetns::Enter(outer_netns));
+  if (forward.first_host_port >= TRY(FirstUnprivilegedPort())) return bound;
+  for (int port = forward.first_host_port; port <= forward.last_host_port; ++port) {
+    bound.push_back(TRY(TryPort(forward.protocol, forward.host_address, static_cast<std::uint16_t>(port))));
+  }
+  return bound;
+}
 
 Status CheckPortsFree(const std::vector<ForwardSpec>& forwards, int outer_netns) {
   std::optional<Result<InNetns>> inside;

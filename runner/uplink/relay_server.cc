@@ -59,6 +59,33 @@ Status RelayServer::Listen(int node_netns, const std::vector<IpAddress>& address
   return {};
 }
 
+std::uint16_t RelayServer::ListenOnLoopback(Family family, Admits admits) {
+  const bool ipv6 = family == Family::kIpv6;
+  Fd socket(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const SocketAddress at(*IpAddress::Parse(ipv6 ? "::1" : "127.0.0.1"), 0);
+  sockaddr_storage bound = {};
+  socklen_t size = sizeof bound;
+  // Without that address nobody in the lab could get here either.
+  if (!socket.is_open() || bind(socket.get(), at.get(), at.size()) != 0 || listen(socket.get(), 64) != 0 ||
+      getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    return 0;
+  }
+  admits_ = std::move(admits);
+  tcp_.push_back(std::move(socket));
+  loop_.Watch(tcp_.back().get(), POLLIN, [this, fd = tcp_.back().get()](short) { Accept(fd); });
+  const auto endpoint = FromSockaddr(reinterpret_cast<const sockaddr&>(bound));
+  return endpoint ? endpoint->port : std::uint16_t{0};
+}
+
+bool RelayServer::IsAdmitted(const Fd& client) const {
+  if (!admits_) return true;
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof peer;
+  if (getpeername(client.get(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  const auto endpoint = FromSockaddr(reinterpret_cast<const sockaddr&>(peer));
+  return endpoint && admits_(*endpoint);
+}
+
 void RelayServer::ReceiveUdp(int fd) {
   std::array<std::uint8_t, 4096> buffer;
   for (int i = 0; i < kQueriesOfRound; ++i) {
@@ -79,7 +106,7 @@ void RelayServer::ReceiveUdp(int fd) {
 
 void RelayServer::Accept(int listener) {
   Fd socket(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.is_open() || clients_.size() >= kMostClients) return;
+  if (!socket.is_open() || clients_.size() >= kMostClients || !IsAdmitted(socket)) return;
   const int fd = socket.get();
   Client& client = clients_[fd];
   client.socket = std::move(socket);

@@ -1,6 +1,7 @@
 // DNS on ordinary sockets, UDP and TCP, for an uplink without libslirp: bound inside the node, asking outside of it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/fd.h"
 #include "uplink/dns_relay.h"
 #include "uplink/loop.h"
+#include "uplink/packet.h"
 
 namespace runner {
 
@@ -21,6 +23,10 @@ class RelayServer {
 
   /// Port 53 of each address, in the namespace `node_netns`.
   Status Listen(int node_netns, const std::vector<IpAddress>& addresses);
+  /// TCP on an unused port of 127.0.0.1 (or of ::1), in this namespace, for clients whose own address and port
+  /// `admits`: nobody else on the machine is served. The port; 0 where the machine has no such address.
+  using Admits = std::function<bool(const UdpEndpoint& client)>;
+  std::uint16_t ListenOnLoopback(Family family, Admits admits);
   /// Whether queries are answered; else they are dropped.
   void SetServing(bool serving) { serving_ = serving; }
 
@@ -32,6 +38,7 @@ class RelayServer {
     Loop::TimerId timer = 0;
     std::uint64_t number = 0;  // descriptors are used again, numbers are not
   };
+  bool IsAdmitted(const Fd& client) const;
   void ReceiveUdp(int fd);
   void Accept(int listener);
   void Ready(int fd, short revents);
@@ -44,6 +51,7 @@ class RelayServer {
   std::shared_ptr<RelayServer*> self_;
   std::vector<Fd> udp_;
   std::vector<Fd> tcp_;
+  Admits admits_;
   std::map<int, Client> clients_;
   std::uint64_t next_number_ = 1;
   bool serving_ = true;

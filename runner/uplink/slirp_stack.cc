@@ -1,11 +1,13 @@
 #include "uplink/slirp_stack.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <slirp/libslirp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,13 +23,18 @@
 namespace runner {
 namespace {
 
+// Packets of the lab come uncut; IPv6 is refused when it is longer than this.
 constexpr std::size_t kStackMtu = 65520;
+// What makes libslirp's segments: two fit the window of 64 kB that it knows, so that while one is on its way the next
+// is made.
+constexpr std::size_t kStackMru = 32768;
 constexpr int kBacklog = 1024;
 // What libslirp asks for when no TCP timer runs.
 constexpr std::uint32_t kNothingDue = 1000;
 // Idle UDP and ICMP sockets expire in Fill only, after four minutes: often enough for that.
 constexpr std::int64_t kExpiryCheck = 30000;
 constexpr int kSettleRounds = 16;
+constexpr std::int64_t kFullPause = 100;
 
 in_addr ToIn(const IpAddress& address) {
   in_addr in = {};
@@ -76,7 +83,8 @@ Result<Outbound> ResolveOutbound(const std::vector<std::string>& wanted) {
 
 class Stack final : public SlirpStack {
  public:
-  Stack(const UplinkSpec& spec, Log& log, Send send) : spec_(spec), log_(log), send_(std::move(send)) {}
+  Stack(Loop& loop, const UplinkSpec& spec, Log& log, Send send, Sent sent)
+      : loop_(loop), spec_(spec), log_(log), send_(std::move(send)), sent_(std::move(sent)) {}
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
   ~Stack() override {
@@ -86,7 +94,8 @@ class Stack final : public SlirpStack {
   Status Start();
   void Input(std::span<const std::uint8_t> frame) override;
   void Settle() override;
-  Status Listen(const ForwardSpec& forward) override;
+  bool Owns(const UdpEndpoint& near) const override;
+  Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets) override;
   void Unlisten(const ForwardSpec& forward) override;
   void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) override;
   void Dispatch(std::span<const pollfd> polled) override;
@@ -104,17 +113,23 @@ class Stack final : public SlirpStack {
   static int Revents(int index, void* opaque) noexcept;
 
   bool AnswerNeighbour(std::span<const std::uint8_t> frame);
+  Status ListenOn(const ForwardSpec& forward, std::uint16_t port, std::uint16_t target, const Fd& bound);
+  std::vector<int> Listeners();
   void RaiseBacklogs();
   void RunTimers();
 
+  Loop& loop_;
   UplinkSpec spec_;
   Log& log_;
   Send send_;
+  Sent sent_;
   Slirp* slirp_ = nullptr;
   sockaddr_in outbound_ = {};
   sockaddr_in6 outbound6_ = {};
   std::set<int> connections_;  // registered by libslirp: connections of the lab
   std::set<int> listeners_;
+  std::uint64_t opened_ = 0;          // connections so far
+  std::int64_t listening_again_ = 0;  // when, after a client could not be accepted
   std::vector<std::unique_ptr<Timer>> timers_;
   std::vector<std::vector<std::uint8_t>> neighbours_;  // answers that wait to be put in
   std::vector<pollfd>* filling_ = nullptr;
@@ -142,8 +157,17 @@ const SlirpCb& Stack::Callbacks() {
             std::erase_if(timers, [timer](const auto& entry) { return entry.get() == timer; });
           },
       .timer_mod = [](void* timer, std::int64_t due, void*) { static_cast<Timer*>(timer)->due = due; },
-      .register_poll_fd = [](int fd, void* opaque) { Of(opaque)->connections_.insert(fd); },
-      .unregister_poll_fd = [](int fd, void* opaque) { Of(opaque)->connections_.erase(fd); },
+      .register_poll_fd =
+          [](int fd, void* opaque) {
+            Of(opaque)->loop_.SourceChanged(fd);
+            Of(opaque)->connections_.insert(fd);
+            ++Of(opaque)->opened_;
+          },
+      .unregister_poll_fd =
+          [](int fd, void* opaque) {
+            Of(opaque)->loop_.SourceChanged(fd);
+            Of(opaque)->connections_.erase(fd);
+          },
       .notify = [](void*) {},
       .init_completed = [](Slirp* slirp, void* opaque) { Of(opaque)->slirp_ = slirp; },
       .timer_new_opaque = [](SlirpTimerId id, void* timer_opaque, void* opaque) -> void* {
@@ -175,7 +199,7 @@ Status Stack::Start() {
   }
   // Large inside whatever the tap's MTU is: the kernel cuts what we send, and takes what the lab sends uncut.
   config.if_mtu = kStackMtu;
-  config.if_mru = kStackMtu;
+  config.if_mru = kStackMru;
   // Both are the filter's: libslirp's own are no boundary, and fixed for its life.
   config.disable_host_loopback = false;
   config.disable_dns = false;
@@ -208,6 +232,7 @@ void Stack::Settle() {
     // An error of poll: it serves no socket, it sends what is queued.
     slirp_pollfds_poll(slirp_, 1, &Stack::Revents, this);
   }
+  sent_();
 }
 
 // Whoever libslirp looks for on the tap is the node or stands behind it: the node's tap is the answer to all, at once,
@@ -262,18 +287,49 @@ bool Stack::AnswerNeighbour(std::span<const std::uint8_t> frame) {
   return true;
 }
 
-Status Stack::Listen(const ForwardSpec& forward) {
-  const int flags = forward.host_address.is_ipv6() ? SLIRP_HOSTFWD_V6ONLY : 0;
+bool Stack::Owns(const UdpEndpoint& near) const {
+  return std::ranges::any_of(connections_, [&near](int fd) {
+    sockaddr_storage bound = {};
+    socklen_t size = sizeof bound;
+    return getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) == 0 &&
+           FromSockaddr(reinterpret_cast<const sockaddr&>(bound)) == near;
+  });
+}
+
+// libslirp cannot be given a socket, but goes by its number: it listens on a port of its own, and the bound socket
+// takes that number.
+Status Stack::ListenOn(const ForwardSpec& forward, std::uint16_t port, std::uint16_t target, const Fd& bound) {
+  const bool ipv6 = forward.host_address.is_ipv6();
+  const IpAddress loopback = *IpAddress::Parse(ipv6 ? "::1" : "127.0.0.1");
+  const SocketAddress host(bound.is_open() ? loopback : forward.host_address,
+                           bound.is_open() ? std::uint16_t{0} : port);
+  const SocketAddress guest(forward.target, target);
+  const int flags = ipv6 ? SLIRP_HOSTFWD_V6ONLY : 0;
+  if (slirp_add_hostxfwd(slirp_, host.get(), host.size(), guest.get(), guest.size(), flags) != 0) {
+    return SystemError(errno, fmt::format("listen on {} port {}/tcp", forward.host_address.text(), port));
+  }
+  if (!bound.is_open()) return {};
+  const std::vector<int> all = Listeners();
+  const auto place = std::ranges::find_if(all, [this](int fd) { return !listeners_.contains(fd); });
+  if (place == all.end() || dup3(bound.get(), *place, O_CLOEXEC) < 0) {
+    return SystemError(errno, "take a bound socket over");
+  }
+  listeners_.insert(*place);
+  return {};
+}
+
+Status Stack::Listen(const ForwardSpec& forward, std::vector<Fd> sockets) {
   for (int i = 0; i <= forward.last_host_port - forward.first_host_port; ++i) {
     const auto host_port = static_cast<std::uint16_t>(forward.first_host_port + i);
-    const SocketAddress host(forward.host_address, host_port);
-    const SocketAddress guest(forward.target, static_cast<std::uint16_t>(forward.first_port + i));
-    if (slirp_add_hostxfwd(slirp_, host.get(), host.size(), guest.get(), guest.size(), flags) != 0) {
-      const int code = errno;
+    const auto target = static_cast<std::uint16_t>(forward.first_port + i);
+    const Fd none;
+    if (Status listens =
+            ListenOn(forward, host_port, target, sockets.empty() ? none : sockets[static_cast<std::size_t>(i)]);
+        !listens) {
       ForwardSpec done = forward;
       done.last_host_port = static_cast<std::uint16_t>(host_port - 1);
       if (i > 0) Unlisten(done);
-      return SystemError(code, fmt::format("listen on {} port {}/tcp", forward.host_address.text(), host_port));
+      return listens;
     }
   }
   RaiseBacklogs();
@@ -288,21 +344,31 @@ void Stack::Unlisten(const ForwardSpec& forward) {
       log_.Line(fmt::format("{} port {}/tcp was not published any more", forward.host_address.text(), port));
     }
   }
+  for (const int fd : listeners_) loop_.SourceChanged(fd);
   listeners_.clear();
   RaiseBacklogs();
 }
 
-// libslirp listens with a backlog of one. It does not tell the descriptors, but polls them.
-void Stack::RaiseBacklogs() {
+// libslirp does not tell the descriptors it listens on, but polls them.
+std::vector<int> Stack::Listeners() {
   std::vector<pollfd> polled;
   std::int64_t timeout = -1;
   Fill(polled, timeout);
+  std::vector<int> found;
   for (const pollfd& entry : polled) {
     int accepts = 0;
     socklen_t size = sizeof accepts;
-    if (getsockopt(entry.fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0 || accepts == 0) continue;
-    listeners_.insert(entry.fd);
-    if (listen(entry.fd, kBacklog) != 0) log_.Line("a published port keeps a short queue of clients");
+    if (getsockopt(entry.fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 && accepts != 0)
+      found.push_back(entry.fd);
+  }
+  return found;
+}
+
+// libslirp listens with a backlog of one.
+void Stack::RaiseBacklogs() {
+  for (const int fd : Listeners()) {
+    listeners_.insert(fd);
+    if (listen(fd, kBacklog) != 0) log_.Line("a published port keeps a short queue of clients");
   }
 }
 
@@ -347,6 +413,12 @@ void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
     const std::int64_t left = std::max<std::int64_t>(0, timer->due - now);
     wanted = wanted < 0 ? left : std::min(wanted, left);
   }
+  if (now < listening_again_) {
+    for (pollfd& entry : polled) {
+      if (listeners_.contains(entry.fd)) entry.events = 0;
+    }
+    wanted = std::min(wanted < 0 ? INT64_MAX : wanted, listening_again_ - now);
+  }
   if (wanted >= 0) timeout_ms = timeout_ms < 0 ? wanted : std::min(timeout_ms, wanted);
 }
 
@@ -361,18 +433,26 @@ void Stack::RunTimers() {
 }
 
 void Stack::Dispatch(std::span<const pollfd> polled) {
+  const std::uint64_t opened_before = opened_;
   polled_ = polled;
   // Also when nothing of it is ready: it reads its clock here only, and a stale one expires new sockets at once.
   slirp_pollfds_poll(slirp_, 0, &Stack::Revents, this);
   polled_ = {};
+  const auto has_client = [this](const pollfd& entry) { return entry.revents != 0 && listeners_.contains(entry.fd); };
+  if (opened_ == opened_before && std::any_of(polled.begin(), polled.end(), has_client)) {
+    // No descriptor is free. The client waits in the queue; asking again at once would only keep the processor busy.
+    listening_again_ = Loop::Now() + kFullPause;
+    log_.Thinned("no descriptor is free: clients of published ports wait");
+  }
   RunTimers();
   Settle();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<SlirpStack>> SlirpStack::Open(const UplinkSpec& spec, Log& log, Send send) {
-  auto stack = std::make_unique<Stack>(spec, log, std::move(send));
+Result<std::unique_ptr<SlirpStack>> SlirpStack::Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send,
+                                                     Sent sent) {
+  auto stack = std::make_unique<Stack>(loop, spec, log, std::move(send), std::move(sent));
   TRY(stack->Start());
   return std::unique_ptr<SlirpStack>(std::move(stack));
 }

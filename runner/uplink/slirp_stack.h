@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "uplink/log.h"
 #include "uplink/loop.h"
+#include "uplink/packet.h"
 #include "uplink/spec.h"
 
 namespace runner {
@@ -17,9 +19,11 @@ namespace runner {
 class SlirpStack : public Loop::Source {
  public:
   using Send = std::function<void(std::span<std::uint8_t> frame)>;
+  /// Nothing more is sent for now.
+  using Sent = std::function<void()>;
 
-  /// In the namespace where the traffic leaves from.
-  static Result<std::unique_ptr<SlirpStack>> Open(const UplinkSpec& spec, Log& log, Send send);
+  /// In the namespace where the traffic leaves from. The caller makes it the source of `loop`.
+  static Result<std::unique_ptr<SlirpStack>> Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send, Sent sent);
   static std::string Version();
 
   /// A filtered frame with complete checksums.
@@ -27,7 +31,11 @@ class SlirpStack : public Loop::Source {
   /// Sends what waited for the frames just put in.
   virtual void Settle() = 0;
 
-  virtual Status Listen(const ForwardSpec& forward) = 0;
+  /// Whether a socket of libslirp's has this address and port at its near end.
+  virtual bool Owns(const UdpEndpoint& near) const = 0;
+
+  /// `sockets`: bound and listening already, one a port, by somebody who may; else empty.
+  virtual Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets) = 0;
   virtual void Unlisten(const ForwardSpec& forward) = 0;
 };
 

@@ -2,6 +2,8 @@
 
 #include <netinet/in.h>
 
+#include <array>
+#include <cerrno>
 #include <cstring>
 
 namespace runner {
@@ -23,6 +25,62 @@ SocketAddress::SocketAddress(const IpAddress& address, std::uint16_t port, std::
     std::memcpy(&storage_, &in, sizeof in);
     size_ = sizeof in;
   }
+}
+
+namespace {
+
+constexpr std::size_t kMostSockets = 64;
+
+struct Ancillary {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostSockets * sizeof(int))> bytes = {};
+};
+
+}  // namespace
+
+ssize_t SendWithSockets(int fd, std::string_view bytes, std::span<const Fd> sockets) {
+  iovec part = {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  Ancillary ancillary;
+  if (!sockets.empty()) {
+    if (sockets.size() > kMostSockets) {
+      errno = ETOOMANYREFS;
+      return -1;
+    }
+    message.msg_control = ancillary.bytes.data();
+    message.msg_controllen = CMSG_SPACE(sockets.size() * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sockets.size() * sizeof(int));
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+      const int number = sockets[i].get();
+      std::memcpy(CMSG_DATA(header) + i * sizeof number, &number, sizeof number);
+    }
+  }
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+ssize_t ReceiveWithSockets(int fd, std::span<char> buffer, std::vector<Fd>& sockets) {
+  iovec part = {.iov_base = buffer.data(), .iov_len = buffer.size()};
+  Ancillary ancillary;
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = ancillary.bytes.data();
+  message.msg_controllen = ancillary.bytes.size();
+  const ssize_t size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  if (size < 0) return size;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len; at += sizeof(int)) {
+      int number = -1;
+      std::memcpy(&number, reinterpret_cast<char*>(header) + at, sizeof number);
+      sockets.emplace_back(number);
+    }
+  }
+  return size;
 }
 
 std::optional<UdpEndpoint> FromSockaddr(const sockaddr& address) {

@@ -1,5 +1,7 @@
 #include "uplink/spec.h"
 
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
@@ -153,6 +155,8 @@ Json UplinkSpec::ToJson() const {
   for (const auto& [name, addresses] : names) json["names"][name] = Texts(addresses);
   json["state_folder"] = state_folder;
   json["node_path"] = node_path;
+  json["holder"] = static_cast<std::uint64_t>(holder.pid);
+  json["holder_start"] = holder.start_time;
   json["resolv_conf"] = resolv_conf;
   json["dns_port"] = dns_port;
   return json;
@@ -189,6 +193,8 @@ Result<UplinkSpec> UplinkSpec::FromJson(const Json& json) {
   }
   reader.Text("state_folder", spec.state_folder);
   reader.Text("node_path", spec.node_path);
+  reader.Number("holder", spec.holder.pid, std::numeric_limits<pid_t>::max());
+  reader.Number("holder_start", spec.holder.start_time, std::numeric_limits<std::uint64_t>::max());
   reader.Text("resolv_conf", spec.resolv_conf);
   reader.Number("dns_port", spec.dns_port, 65535);
   if (kind != kSlirpName && kind != kRelayName) reader.Wrong("kind", "slirp or relay");

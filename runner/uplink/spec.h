@@ -11,6 +11,7 @@
 #include "base/ip.h"
 #include "base/json_fwd.h"
 #include "base/mac.h"
+#include "kernel/process.h"
 
 namespace runner {
 
@@ -37,6 +38,7 @@ struct UplinkSpec {
   std::map<std::string, std::vector<IpAddress>> names;  // the lab's nodes, told by the relay as NODE and NODE.LAB
   std::string state_folder;                             // uplink-NODE.log and uplink-NODE.sock are made in it
   std::string node_path;  // the node's name in /run/netns; the helper ends when it goes away; empty: not watched
+  kernel::ProcessIdentity holder;  // of a rootless lab: the helper ends with this process; pid 0: not watched
   std::string resolv_conf = "/etc/resolv.conf";  // of the outer side: the upstream servers
   std::uint16_t dns_port = 53;                   // theirs
 
@@ -53,7 +55,7 @@ struct UplinkSpec {
 };
 
 /// Whether a helper that serves `now` can take over `wanted` without a restart (names, policy, DNS, host
-/// loopback and MTU may differ).
+/// loopback and MTU may differ; it stays with the resolv.conf that it began with).
 bool CanChangeInPlace(const UplinkSpec& now, const UplinkSpec& wanted);
 
 /// A published port or range, of one protocol and family.

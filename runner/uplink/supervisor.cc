@@ -24,6 +24,7 @@
 #include "uplink/control.h"
 #include "uplink/helper.h"
 #include "uplink/loop.h"
+#include "uplink/own_namespaces.h"
 #include "uplink/process_id.h"
 #include "uplink/tap.h"
 
@@ -83,20 +84,15 @@ Status PlaceDescriptors(int orders, int ready, int node, int log) {
 }
 
 // In the process that becomes the helper: returns only to fail. `ready` follows its pipe to where it is placed.
-Status Become(const UplinkSpec& spec, int node_netns, int outer_netns, int orders, int& ready, int log,
+Status Become(const UplinkSpec& spec, int node_end, int outer_netns, int orders, int& ready, int log,
               const std::string& executable) {
-  Fd node;
-  if (spec.kind == UplinkSpec::Kind::kSlirp) {
-    node = TRY(OpenTap(node_netns, spec.interface));
-  } else {
-    node.Reset(fcntl(node_netns, F_DUPFD_CLOEXEC, 0));
-    if (!node.is_open()) return SystemError(errno, "hand the namespace to the helper");
+  if (outer_netns >= 0 && setns(outer_netns, CLONE_NEWNET) != 0) {
+    return SystemError(errno, "enter the namespace that the uplink leaves by");
   }
-  if (setns(outer_netns, CLONE_NEWNET) != 0) return SystemError(errno, "enter the namespace that the uplink leaves by");
   // An open program needs no name afterwards; "/proc/self/exe" is read while it is still this one.
   const Fd program = TRY(OpenFile(executable, O_PATH));
   const int program_fd = fcntl(program.get(), F_DUPFD_CLOEXEC, 128);
-  TRY(PlaceDescriptors(orders, ready, node.get(), log));
+  TRY(PlaceDescriptors(orders, ready, node_end, log));
   ready = kHelperReadyFd;
   if (chdir("/") != 0) return SystemError(errno, "chdir to /");
   sigset_t none;
@@ -106,11 +102,20 @@ Status Become(const UplinkSpec& spec, int node_netns, int outer_netns, int order
   syscall(SYS_close_range, static_cast<unsigned>(kHelperFds), static_cast<unsigned>(program_fd) - 1, 0U);
   syscall(SYS_close_range, static_cast<unsigned>(program_fd) + 1, ~0U, 0U);
   unsetenv("SLIRP_DEBUG");
-  // Lab and node as words of their own, for `ps` and for FindUplinks.
-  std::array<std::string, 4> words = {"toporun", kUplinkHelperCommand, spec.lab, spec.node};
-  std::array<char*, 5> arguments = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  // Each as a word of its own, for `ps` and for FindUplinks.
+  std::array<std::string, 5> words = {"toporun", kUplinkHelperCommand, spec.lab, spec.node, spec.state_folder};
+  std::array<char*, 6> arguments = {};
+  for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
   fexecve(program_fd, arguments.data(), environ);
   return SystemError(errno, fmt::format("start {}", executable));
+}
+
+// The lab's side of the uplink, which the helper inherits.
+Result<Fd> OpenNodeEnd(const UplinkSpec& spec, int node_netns) {
+  if (spec.kind == UplinkSpec::Kind::kSlirp) return OpenTap(node_netns, spec.interface);
+  Fd node(fcntl(node_netns, F_DUPFD_CLOEXEC, 0));
+  if (!node.is_open()) return SystemError(errno, "hand the namespace to the helper");
+  return node;
 }
 
 struct Answer {
@@ -178,8 +183,9 @@ Json ForwardRequest(const char* what, const ForwardSpec& forward) {
   return json;
 }
 
-Status Ask(const std::string& state_folder, const std::string& node, const Json& request) {
-  auto answer = AskControl(state_folder, SocketName(node), request, kAskLimit);
+Status Ask(const std::string& state_folder, const std::string& node, const Json& request,
+           std::span<const Fd> sockets = {}) {
+  auto answer = AskControl(state_folder, SocketName(node), request, kAskLimit, nullptr, sockets);
   if (!answer) return std::move(answer).error().Wrap(fmt::format("uplink {}", node));
   return {};
 }
@@ -223,8 +229,8 @@ Result<UplinkProcess> UplinkProcess::FromJson(const Json& json) {
                        .token = json["token"].get<std::string>()};
 }
 
-Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
-                                  int outer_netns, const std::string& executable) {
+Result<UplinkProcess> LaunchHelper(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_end,
+                                   int outer_netns, const std::string& executable) {
   const std::string token = RandomToken();
   const Fd orders = TRY(OrdersFile(spec, forwards, token));
   const Fd log =
@@ -245,7 +251,7 @@ Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<Forw
     json["pid"] = getpid();
     Tell(theirs.get(), json);
     int ready = theirs.get();
-    Status failed = Become(spec, node_netns, outer_netns, orders.get(), ready, log.get(), executable);
+    Status failed = Become(spec, node_end, outer_netns, orders.get(), ready, log.get(), executable);
     Json refusal;
     refusal["error"] = failed.error().text();
     refusal["code"] = failed.error().code;
@@ -260,14 +266,11 @@ Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<Forw
   Answer answer = WaitForHelper(ours.get(), kStartLimit);
   UplinkProcess process{.node = spec.node, .pid = answer.pid, .start_time = 0, .token = token};
   if (answer.ready) {
-    Status carrier;
-    if (spec.kind == UplinkSpec::Kind::kSlirp) carrier = WaitForCarrier(node_netns, spec.interface, kCarrierLimit);
-    const auto start = StartTimeOf(answer.pid);
-    if (start && carrier) {
+    if (const auto start = StartTimeOf(answer.pid)) {
       process.start_time = *start;
       return process;
     }
-    answer.error = carrier ? Fail("the helper ended at once") : std::move(carrier).error();
+    answer.error = Fail("the helper ended at once");
   }
   // Nothing of a failed start is left running.
   if (const auto start = StartTimeOf(answer.pid); answer.pid > 0 && start) {
@@ -275,6 +278,24 @@ Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<Forw
     TRY(StopUplink(process));
   }
   return std::move(*answer.error).Wrap(fmt::format("uplink {}", spec.node));
+}
+
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, int node_netns, const HelperLauncher& launch) {
+  const std::string where = fmt::format("uplink {}", spec.node);
+  const Fd node_end = TRY(OpenNodeEnd(spec, node_netns).Wrap(where));
+  UplinkProcess process = TRY(launch(spec, node_end.get()));
+  if (spec.kind != UplinkSpec::Kind::kSlirp) return process;
+  Status carrier = WaitForCarrier(node_netns, spec.interface, kCarrierLimit);
+  if (carrier.ok()) return process;
+  TRY(StopUplink(process));
+  return std::move(carrier).error().Wrap(where);
+}
+
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
+                                  int outer_netns, const std::string& executable) {
+  return StartUplink(spec, node_netns, [&](const UplinkSpec& wanted, int node_end) {
+    return LaunchHelper(wanted, forwards, node_end, outer_netns, executable);
+  });
 }
 
 UplinkState ReadUplink(const std::string& state_folder, const std::string& node,
@@ -324,8 +345,10 @@ UplinkState ReadUplink(const std::string& state_folder, const std::string& node,
   return state;
 }
 
-Status AddForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward) {
-  return Ask(state_folder, node, ForwardRequest("add", forward));
+Status AddForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward,
+                  int outer_netns) {
+  const std::vector<Fd> sockets = TRY(BindLowPorts(forward, outer_netns).Wrap(fmt::format("uplink {}", node)));
+  return Ask(state_folder, node, ForwardRequest("add", forward), sockets);
 }
 
 Status RemoveForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward) {
@@ -360,7 +383,19 @@ Status StopUplink(const UplinkProcess& process) {
   return WaitForEnd(pidfd.get(), kKillLimit).Wrap(fmt::format("uplink {}", process.node));
 }
 
-std::vector<UplinkProcess> FindUplinks(const std::string& lab) {
+namespace {
+
+// The folder's owner is root for a process that cannot be traced; the status tells the real one.
+bool IsOurs(const std::string& status) {
+  const auto runs_as = [&status](uid_t user) {
+    return status.find(fmt::format("\nUid:\t{}\t{}\t", user, user)) != std::string::npos;
+  };
+  return runs_as(geteuid()) || (geteuid() == 0 && runs_as(kNobody));
+}
+
+}  // namespace
+
+std::vector<UplinkProcess> FindUplinks(const std::string& lab, const std::string& state_folder) {
   std::vector<UplinkProcess> found;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(opendir("/proc"), closedir);
   if (proc == nullptr) return found;
@@ -370,12 +405,12 @@ std::vector<UplinkProcess> FindUplinks(const std::string& lab) {
     const auto line = ReadFile(fmt::format("/proc/{}/cmdline", *pid));
     if (!line) continue;  // gone meanwhile
     const auto words = Split(*line, '\0');
-    if (words.size() < 4 || words[1] != kUplinkHelperCommand || words[2] != lab) continue;
-    // The folder's owner is root for a process that cannot be traced; the status tells the real one.
+    if (words.size() < 5 || words[1] != kUplinkHelperCommand || words[2] != lab) continue;
+    if (!state_folder.empty() && words[4] != state_folder) continue;
     const auto status = ReadFile(fmt::format("/proc/{}/status", *pid));
     const auto start = StartTimeOf(static_cast<pid_t>(*pid));
     if (!status || !start) continue;
-    if (status->find(fmt::format("\nUid:\t{}\t{}\t", getuid(), geteuid())) == std::string::npos) continue;
+    if (!IsOurs(*status)) continue;
     found.push_back(
         {.node = std::string(words[3]), .pid = static_cast<pid_t>(*pid), .start_time = *start, .token = {}});
   }

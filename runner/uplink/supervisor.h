@@ -4,17 +4,19 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/json_fwd.h"
 #include "uplink/spec.h"
 
 namespace runner {
 
-/// The argument that makes `toporun` the helper: `toporun uplink-helper LAB NODE`.
+/// The argument that makes `toporun` the helper: `toporun uplink-helper LAB NODE STATE_FOLDER`.
 inline constexpr char kUplinkHelperCommand[] = "uplink-helper";
 
 /// A helper's identity, worth recording in the journal.
@@ -48,12 +50,25 @@ struct UplinkState {
 Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
                                   int outer_netns, const std::string& executable);
 
+/// Starts the helper's process, detached, and waits until it serves. `node_end` is what OpenTap opened, or for the
+/// relay alone the node's namespace; `outer_netns` is where the traffic leaves from, negative for the caller's own
+/// namespace.
+Result<UplinkProcess> LaunchHelper(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_end,
+                                   int outer_netns, const std::string& executable);
+
+/// As above, with another process that launches the helper: one in the namespaces that the traffic leaves from.
+using HelperLauncher = std::function<Result<UplinkProcess>(const UplinkSpec& spec, int node_end)>;
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, int node_netns, const HelperLauncher& launch);
+
 /// Asks the helper of `node` in `state_folder`. With `recorded`, another process than that one counts as gone.
 UplinkState ReadUplink(const std::string& state_folder, const std::string& node,
                        const std::optional<UplinkProcess>& recorded = {});
 
 /// Publishes or withdraws ports of a running helper. Withdrawing leaves established TCP connections alone.
-Status AddForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward);
+/// Ports that the helper, which has no privilege, may not bind are bound here, in the namespace `outer_netns`;
+/// negative: none is.
+Status AddForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward,
+                  int outer_netns);
 Status RemoveForward(const std::string& state_folder, const std::string& node, const ForwardSpec& forward);
 
 /// Gives a running helper a spec for which CanChangeInPlace holds.
@@ -63,11 +78,16 @@ Status ChangeUplink(const UplinkSpec& wanted);
 /// is success.
 Status StopUplink(const UplinkProcess& process);
 
-/// The helpers of `lab` that run under our user id, with or without a journal.
-std::vector<UplinkProcess> FindUplinks(const std::string& lab);
+/// The helpers of `lab` that we may have started (under our user id, or as nobody where we are root), with or without a
+/// journal; those of the lab with this state folder, if one is given.
+std::vector<UplinkProcess> FindUplinks(const std::string& lab, const std::string& state_folder = {});
 
 /// Binds each host port in the namespace and lets go again. The error names the port, and its owner where it can be
 /// read; a negative `outer_netns` is the caller's own namespace.
 Status CheckPortsFree(const std::vector<ForwardSpec>& forwards, int outer_netns);
+
+/// One bound socket a port, of a forward that has a port below the namespace's `net.ipv4.ip_unprivileged_port_start`;
+/// none of other forwards, and none with a negative `outer_netns`.
+Result<std::vector<Fd>> BindLowPorts(const ForwardSpec& forward, int outer_netns);
 
 }  // namespace runner

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::int64_t kIdle = 120000;
 constexpr std::size_t kMostFlows = 4096;
-constexpr int kDatagramsOfRound = 64;
+constexpr int kBatchesOfRound = 4;
+constexpr std::size_t kBatch = 16;
 constexpr std::size_t kLargestDatagram = 65535;
 
 struct alignas(cmsghdr) Control {
@@ -30,6 +31,31 @@ Status SetOption(const Fd& socket, int level, int option) {
 
 }  // namespace
 
+struct UdpForwarder::Batch {
+  struct Datagram {
+    sockaddr_storage peer = {};
+    Control control = {};
+    iovec part = {};
+    std::array<std::uint8_t, kLargestDatagram> bytes;  // untouched pages take no memory
+  };
+  Batch() : datagrams(new Datagram[kBatch]) {}
+  /// For a datagram to be received.
+  void Prepare(std::size_t i) {
+    Datagram& one = datagrams[i];
+    one.part = {.iov_base = one.bytes.data(), .iov_len = one.bytes.size()};
+    headers[i] = {};
+    headers[i].msg_hdr.msg_name = &one.peer;
+    headers[i].msg_hdr.msg_namelen = sizeof one.peer;
+    headers[i].msg_hdr.msg_iov = &one.part;
+    headers[i].msg_hdr.msg_iovlen = 1;
+    headers[i].msg_hdr.msg_control = one.control.bytes.data();
+    headers[i].msg_hdr.msg_controllen = one.control.bytes.size();
+  }
+  std::unique_ptr<Datagram[]> datagrams;
+  std::array<mmsghdr, kBatch> headers = {};
+  std::size_t count = 0;
+};
+
 UdpForwarder::UdpForwarder(Loop& loop, const UplinkSpec& spec, Deliver deliver)
     : loop_(loop),
       deliver_(std::move(deliver)),
@@ -41,22 +67,26 @@ UdpForwarder::~UdpForwarder() {
   if (timer_ != 0) loop_.Cancel(timer_);
 }
 
-Status UdpForwarder::Listen(const ForwardSpec& forward) {
+Status UdpForwarder::Listen(const ForwardSpec& forward, std::vector<Fd> sockets) {
   std::vector<std::unique_ptr<Port>> made;
   for (int i = 0; i <= forward.last_host_port - forward.first_host_port; ++i) {
     auto port = std::make_unique<Port>();
     port->host = {forward.host_address, static_cast<std::uint16_t>(forward.first_host_port + i)};
     port->target = {forward.target, static_cast<std::uint16_t>(forward.first_port + i)};
-    port->socket.Reset(socket(FamilyOf(forward.host_address), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const bool bound = !sockets.empty();
+    if (bound) port->socket = std::move(sockets[static_cast<std::size_t>(i)]);
+    if (!bound) {
+      port->socket.Reset(socket(FamilyOf(forward.host_address), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    }
     if (!port->socket.is_open()) return SystemError(errno, "open a UDP socket");
     if (forward.host_address.is_ipv6()) {
-      TRY(SetOption(port->socket, IPPROTO_IPV6, IPV6_V6ONLY));
+      if (!bound) TRY(SetOption(port->socket, IPPROTO_IPV6, IPV6_V6ONLY));
       TRY(SetOption(port->socket, IPPROTO_IPV6, IPV6_RECVPKTINFO));
     } else {
       TRY(SetOption(port->socket, IPPROTO_IP, IP_PKTINFO));
     }
     const SocketAddress address(port->host.address, port->host.port);
-    if (bind(port->socket.get(), address.get(), address.size()) != 0) {
+    if (!bound && bind(port->socket.get(), address.get(), address.size()) != 0) {
       return SystemError(errno, fmt::format("bind {} port {}/udp", port->host.address.text(), port->host.port));
     }
     made.push_back(std::move(port));
@@ -74,6 +104,7 @@ void UdpForwarder::Unlisten(const ForwardSpec& forward) {
         port->host.port > forward.last_host_port) {
       return false;
     }
+    if (out_port_ == port.get()) Flush();
     loop_.Forget(port->socket.get());
     std::erase_if(flows_, [&](auto& entry) {
       if (entry.second.port != port.get()) return false;
@@ -85,45 +116,43 @@ void UdpForwarder::Unlisten(const ForwardSpec& forward) {
 }
 
 void UdpForwarder::Receive(const Port& port) {
-  static std::array<std::uint8_t, kLargestDatagram> buffer;
-  for (int i = 0; i < kDatagramsOfRound; ++i) {
-    Flow flow{.port = &port};
-    Control control;
-    iovec part = {.iov_base = buffer.data(), .iov_len = buffer.size()};
-    msghdr message = {};
-    message.msg_name = &flow.client;
-    message.msg_namelen = sizeof flow.client;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.bytes.data();
-    message.msg_controllen = control.bytes.size();
-    const ssize_t size = recvmsg(port.socket.get(), &message, 0);
-    if (size < 0) return;  // Nothing left; or an ICMP error of an answer, which is reported once.
-    flow.client_size = message.msg_namelen;
-    const auto client = FromSockaddr(reinterpret_cast<const sockaddr&>(flow.client));
-    if (!client) continue;
-    for (cmsghdr* part_of = CMSG_FIRSTHDR(&message); part_of != nullptr; part_of = CMSG_NXTHDR(&message, part_of)) {
-      if (part_of->cmsg_level == IPPROTO_IP && part_of->cmsg_type == IP_PKTINFO) {
-        in_pktinfo info = {};
-        std::memcpy(&info, CMSG_DATA(part_of), sizeof info);
-        flow.local = IpAddress::FromBytes(Family::kIpv4, &info.ipi_spec_dst);
-      } else if (part_of->cmsg_level == IPPROTO_IPV6 && part_of->cmsg_type == IPV6_PKTINFO) {
-        in6_pktinfo info = {};
-        std::memcpy(&info, CMSG_DATA(part_of), sizeof info);
-        flow.local = IpAddress::FromBytes(Family::kIpv6, &info.ipi6_addr);
-        // Only a link-local address needs its link; elsewhere routing may choose another way back.
-        if (flow.local.is_link_local()) flow.interface = info.ipi6_ifindex;
-      }
-    }
-    UdpEndpoint shown = *client;
-    const IpAddress& from = shown.address;
-    // No remote client is ever shown as loopback, and a loopback client has no address that the lab could answer.
-    if (from.is_loopback() || from.is_unspecified() || from.is_link_local()) {
-      shown.address = from.is_ipv6() ? gateway6_ : gateway_;
-    }
-    Remember({port.target, shown}, flow);
-    deliver_(shown, port.target, std::span(buffer).first(static_cast<std::size_t>(size)));
+  if (in_ == nullptr) in_ = std::make_unique<Batch>();
+  for (int round = 0; round < kBatchesOfRound; ++round) {
+    for (std::size_t i = 0; i < kBatch; ++i) in_->Prepare(i);
+    const int count = recvmmsg(port.socket.get(), in_->headers.data(), kBatch, 0, nullptr);
+    // Nothing left; or an ICMP error of an answer, which is reported once.
+    for (int i = 0; i < count; ++i) Take(port, static_cast<std::size_t>(i));
+    if (count < static_cast<int>(kBatch)) return;
   }
+}
+
+void UdpForwarder::Take(const Port& port, std::size_t i) {
+  Batch::Datagram& datagram = in_->datagrams[i];
+  msghdr& message = in_->headers[i].msg_hdr;
+  Flow flow{.port = &port, .client = datagram.peer, .client_size = message.msg_namelen};
+  const auto client = FromSockaddr(reinterpret_cast<const sockaddr&>(flow.client));
+  if (!client) return;
+  for (cmsghdr* part_of = CMSG_FIRSTHDR(&message); part_of != nullptr; part_of = CMSG_NXTHDR(&message, part_of)) {
+    if (part_of->cmsg_level == IPPROTO_IP && part_of->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info = {};
+      std::memcpy(&info, CMSG_DATA(part_of), sizeof info);
+      flow.local = IpAddress::FromBytes(Family::kIpv4, &info.ipi_spec_dst);
+    } else if (part_of->cmsg_level == IPPROTO_IPV6 && part_of->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info = {};
+      std::memcpy(&info, CMSG_DATA(part_of), sizeof info);
+      flow.local = IpAddress::FromBytes(Family::kIpv6, &info.ipi6_addr);
+      // Only a link-local address needs its link; elsewhere routing may choose another way back.
+      if (flow.local.is_link_local()) flow.interface = info.ipi6_ifindex;
+    }
+  }
+  UdpEndpoint shown = *client;
+  const IpAddress& from = shown.address;
+  // No remote client is ever shown as loopback, and a loopback client has no address that the lab could answer.
+  if (from.is_loopback() || from.is_unspecified() || from.is_link_local()) {
+    shown.address = from.is_ipv6() ? gateway6_ : gateway_;
+  }
+  Remember({port.target, shown}, flow);
+  deliver_(shown, port.target, std::span(datagram.bytes).first(in_->headers[i].msg_len));
 }
 
 void UdpForwarder::Touch(Flow& flow) {
@@ -171,15 +200,18 @@ bool UdpForwarder::TakeReply(const Packet& packet) {
   if (found == flows_.end()) return false;
   Flow& flow = found->second;
   Touch(flow);
+  if (out_ == nullptr) out_ = std::make_unique<Batch>();
+  if (out_->count == kBatch || flow.port != out_port_) Flush();
+  out_port_ = flow.port;
+  const std::size_t i = out_->count++;
+  out_->Prepare(i);
+  Batch::Datagram& datagram = out_->datagrams[i];
+  msghdr& message = out_->headers[i].msg_hdr;
   const auto payload = packet.udp_payload();
-  iovec part = {.iov_base = payload.data(), .iov_len = payload.size()};
-  Control control;
-  msghdr message = {};
-  message.msg_name = &flow.client;
+  std::memcpy(datagram.bytes.data(), payload.data(), payload.size());
+  datagram.part.iov_len = payload.size();
+  datagram.peer = flow.client;
   message.msg_namelen = flow.client_size;
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes.data();
   const bool ipv6 = flow.local.is_ipv6();
   message.msg_controllen = ipv6 ? CMSG_SPACE(sizeof(in6_pktinfo)) : CMSG_SPACE(sizeof(in_pktinfo));
   cmsghdr* header = CMSG_FIRSTHDR(&message);
@@ -199,9 +231,17 @@ bool UdpForwarder::TakeReply(const Packet& packet) {
     header->cmsg_len = CMSG_LEN(sizeof info);
     std::memcpy(CMSG_DATA(header), &info, sizeof info);
   }
-  // A datagram that cannot be sent is lost, as datagrams are.
-  [[maybe_unused]] const ssize_t sent = sendmsg(flow.port->socket.get(), &message, 0);
   return true;
+}
+
+void UdpForwarder::Flush() {
+  if (out_ == nullptr || out_->count == 0) return;
+  for (std::size_t at = 0; at < out_->count;) {
+    const int sent = sendmmsg(out_port_->socket.get(), &out_->headers[at], static_cast<unsigned>(out_->count - at), 0);
+    // A datagram that cannot be sent is lost, as datagrams are; those behind it are not.
+    at += sent > 0 ? static_cast<std::size_t>(sent) : 1;
+  }
+  out_->count = 0;
 }
 
 }  // namespace runner

@@ -30,11 +30,14 @@ class UdpForwarder {
   UdpForwarder& operator=(const UdpForwarder&) = delete;
   ~UdpForwarder();
 
-  Status Listen(const ForwardSpec& forward);
+  /// `sockets`: bound already, one a port; else empty.
+  Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets = {});
   /// The clients of these ports are forgotten.
   void Unlisten(const ForwardSpec& forward);
-  /// Sends a datagram of the lab to the client it answers; false if it answers none.
+  /// Takes a datagram of the lab for the client it answers; false if it answers none. It is sent by Flush at the
+  /// latest.
   bool TakeReply(const Packet& packet);
+  void Flush();
 
   std::size_t flows() const { return flows_.size(); }
 
@@ -59,7 +62,11 @@ class UdpForwarder {
     std::list<FlowKey>::iterator place = {};  // in by_use_
   };
 
+  // Datagrams to or from one socket in one system call.
+  struct Batch;
+
   void Receive(const Port& port);
+  void Take(const Port& port, std::size_t i);
   void Remember(const FlowKey& key, Flow flow);
   void Touch(Flow& flow);
   void Expire();
@@ -71,6 +78,9 @@ class UdpForwarder {
   std::vector<std::unique_ptr<Port>> ports_;
   std::map<FlowKey, Flow> flows_;
   std::list<FlowKey> by_use_;  // the longest unused first
+  std::unique_ptr<Batch> in_;
+  std::unique_ptr<Batch> out_;
+  const Port* out_port_ = nullptr;  // where the replies in out_ leave
   Loop::TimerId timer_ = 0;
 };
 

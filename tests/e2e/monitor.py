@@ -91,6 +91,7 @@ def listen(sockets, name):
 def main():
     libc = ctypes.CDLL(None, use_errno=True)
     sockets = []
+    home = open("/proc/self/ns/net", "rb")
     listen(sockets, "host")
     for name in sys.argv[1:]:
         with open(f"/run/netns/{name}", "rb") as file:
@@ -98,8 +99,8 @@ def main():
                 raise OSError(ctypes.get_errno(), f"enter {name}")
         listen(sockets, name)
     # The monitor is no process of the last namespace.
-    with open("/proc/1/ns/net", "rb") as file:
-        libc.setns(file.fileno(), CLONE_NEWNET)
+    libc.setns(home.fileno(), CLONE_NEWNET)
+    home.close()
     print("ready", flush=True)
     while os.read(0, 1):
         print(json.dumps([{"namespace": name, "event": event, "about": about}

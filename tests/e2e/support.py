@@ -31,6 +31,13 @@ PYTHON = "/usr/bin/python3"
 SERVICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "services.py")
 LIMIT = 60  # seconds that one command may take
 
+# With TOPORUN_TEST_ROOTLESS=1 the same cases run the command as an ordinary user that never had any privilege.
+ROOTLESS = os.environ.get("TOPORUN_TEST_ROOTLESS") == "1"
+USER = 12345
+RUNTIME = f"/run/user/{USER}"
+STATE = f"{RUNTIME}/toporun" if ROOTLESS else "/run/toporun"  # the records of labs
+AS_USER = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--"]
+
 # What a test's command sees: nothing of the caller's but where programs are.
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -241,19 +248,84 @@ class Sandbox:
         return {"": self.snapshot(), **{name: self.snapshot(name) for name in self.namespaces()}}
 
 
+class RootlessSandbox(Sandbox):
+    """A machine on which the command under test belongs to an ordinary user. What the test itself looks at, it looks at
+    as root; a lab's namespaces are found through its holder, by the names that they have as root's."""
+
+    def __init__(self):
+        super().__init__()
+        # The device may be its owner's only; that is the machine's business, not this test's.
+        self.run(["sh", "-ec", f"mkdir -p {RUNTIME}; chown {USER}:{USER} {RUNTIME}; chmod 0700 {RUNTIME}; "
+                  "mknod -m 0666 /run/tun c 10 200; mount --bind /run/tun /dev/net/tun"], check=True)
+
+    def argv(self, argv, namespace=None, cwd="/"):
+        words = [str(word) for word in argv]
+        if namespace:
+            holder = self.holder_of(namespace)
+            if holder:
+                return super().argv([*self.enter(holder), "ip", "netns", "exec", namespace, *words], None, cwd)
+        elif TOPORUN in words:
+            return super().argv([*AS_USER, "env", f"XDG_RUNTIME_DIR={RUNTIME}", "HOME=/", *words], None, cwd)
+        else:
+            # A command that names a node, as `ip -n LAB.NODE` does.
+            holder = next(filter(None, map(self.holder_of, words)), None)
+            if holder:
+                return super().argv([*self.enter(holder), *words], None, cwd)
+        return super().argv(words, namespace, cwd)
+
+    @staticmethod
+    def enter(holder):
+        """The words that run a command in a lab's outer namespaces."""
+        return [*AS_USER, "nsenter", "--preserve-credentials", "--user", "--mount", "--net", f"--target={holder}", "--"]
+
+    def holder_of(self, name):
+        """The holder of the lab whose node's namespace has this name, or that it names by a path; None without one."""
+        match = re.search(r"(?:^|netns/)([a-z0-9][a-z0-9_-]*)\.[A-Za-z0-9][A-Za-z0-9_-]*(?:$|[/ ])", name)
+        return self.holder(match.group(1)) if match else None
+
+    def holder(self, lab):
+        """The number of the lab's holder, as its record says; None without one."""
+        done = subprocess.run(super().argv(["cat", f"{RUNTIME}/toporun/{lab}/holder"]), capture_output=True, text=True)
+        return json.loads(done.stdout)["pid"] if done.returncode == 0 else None
+
+    def namespaces(self):
+        names = super().namespaces()
+        for lab in self.run(["ls", f"{RUNTIME}/toporun"]).stdout.split():
+            holder = self.holder(lab)
+            if holder:
+                done = self.run([*self.enter(holder), "ip", "netns", "list"], check=True)
+                names += [line.split()[0] for line in done.stdout.splitlines()]
+        return sorted(names)
+
+    def settle(self):
+        for name in self.namespaces():
+            super().run([PYTHON, "-B", os.path.abspath(__file__), "--settle"], namespace=name, check=True)
+        self.run([PYTHON, "-B", os.path.abspath(__file__), "--settle"], check=True)
+
+
+def root_only(reason):
+    """Marks a class or a case of what needs privilege by its nature: not run rootless, and told by name."""
+    return unittest.skipIf(ROOTLESS, "needs root: " + reason)
+
+
 class SandboxCase(unittest.TestCase):
     """A test with a machine of its own: `self.box`."""
 
     maxDiff = None
 
     def setUp(self):
-        self.box = Sandbox()
+        if ROOTLESS and os.geteuid() != 0:
+            self.skipTest("only root can make a machine that has ordinary users")
+        self.box = RootlessSandbox() if ROOTLESS else Sandbox()
         self.addCleanup(self.box.close)
 
     def folder(self):
         """A folder for the test's files, seen inside and outside."""
         folder = tempfile.TemporaryDirectory(prefix="toporun-test-")
         self.addCleanup(folder.cleanup)
+        if ROOTLESS:
+            os.chmod(folder.name, 0o755)
+            os.chown(folder.name, USER, USER)
         return folder.name
 
     def write(self, name, text, folder=None):
@@ -297,6 +369,9 @@ def machine():
     call("cp", "-a", "/run/etc/.", "/mnt/")
     call("mount", "--move", "/mnt", "/etc")
     call("rm", "-rf", "/run/etc", "/etc/netns")
+    # A bare machine may have none, and `ip netns exec` shows a node's file only where there is one to cover.
+    with open("/etc/hosts", "a", encoding="ascii"):
+        pass
     os.mkdir("/run/lock")
     call("ip", "link", "set", "lo", "up")
 
@@ -316,8 +391,10 @@ def machine():
 VOLATILE = {
     "valid_life_time", "preferred_life_time", "expires", "used", "age", "cache", "tentative", "hello_timer", "tcn_timer",
     "topology_change_timer", "gc_timer", "handle", "packets", "bytes", "metainfo", "stats", "stats64", "message_age_timer",
-    "forward_delay_timer", "hold_timer",
+    "forward_delay_timer", "hold_timer", "operstate",
 }
+# The kernel notices a carrier some time after it came or went.
+VOLATILE_FLAGS = {"NO-CARRIER", "LOWER_UP", "linkdown", "dead"}
 # What counts or is made up at first use; what other namespaces share is not this machine's either.
 VOLATILE_SYSCTLS = re.compile(
     r"nf_conntrack_count$|tcp_fastopen_key$|route/flush$|stable_secret$|rmem_|wmem_|/random|nf_conntrack_(max|buckets)$")
@@ -328,7 +405,7 @@ def steady(value):
     if isinstance(value, dict):
         return {key: steady(item) for key, item in value.items() if key not in VOLATILE}
     if isinstance(value, list):
-        return [steady(item) for item in value]
+        return [steady(item) for item in value if not (isinstance(item, str) and item in VOLATILE_FLAGS)]
     return value
 
 
@@ -430,13 +507,17 @@ def setting(interface, key):
 
 
 def unsettled():
-    """Interfaces whose link-local address is still to come, or is not known to be unique yet."""
+    """Interfaces whose link-local address is still to come or is not known to be unique yet, and those that the kernel
+    has not yet found to have a carrier."""
     found = []
     links = json.loads(subprocess.run(["ip", "-d", "-j", "address"], check=True, capture_output=True).stdout)
     # A bridge has a carrier some time after its ports have one.
     carried = {link["master"] for link in links if "master" in link and "LOWER_UP" in link["flags"]}
     for link in links:
         name, flags = link["ifname"], link["flags"]
+        if {"NO-CARRIER", "LOWER_UP"} <= set(flags):
+            found.append(name)
+            continue
         try:
             off, mode = (setting(name, key) for key in ("disable_ipv6", "addr_gen_mode"))
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-# ctest: timeout=600
+# ctest: timeout=3600
 """Calls of the real binary that fail, and kills and interruptions at its calls. strace makes the N-th call of a kind fail or
 delivers a signal as it begins, so every run hits what it means to, and nothing is built into the program for it.
 
@@ -159,7 +159,7 @@ class Faults(support.SandboxCase):
     def assertNamesAnObject(self, text):
         """`where: what was tried: why`, with an object, a file or a namespace in it."""
         self.assertRegex(text, r"(?m)^(/\S+:\d+:\d+: )?(lab \"|[\w ]+ \"/|(namespace|link|address|route|rule|file|folder|bridge|tap|"
-                               r"uplink|port|nat|nftables|sysctl|interface) \S).*: .+$", text)
+                               r"uplink|port|nat|nftables|sysctl|interface) \S|/\S+: ).*: .+$", text)
 
     def test_pair(self):
         self.life("pair.yaml", errors=24, kills=20, down_errors=10, down_kills=10, interrupts=6)

@@ -33,6 +33,7 @@ class Nodes(support.SandboxCase):
         self.assertIn('"ifname":"eth0"', self.toporun("exec", "lab", "a", "ip", "-j", "link").stdout)
         self.assertEqual("--json\n", self.toporun("exec", "lab", "a", "echo", "--json").stdout)
 
+    @support.root_only("a rootless lab has one user")
     def test_environment_folder_user_and_time(self):
         done = self.toporun("exec", "lab", "a", "-e", "X=1 2", "-w", "/tmp", "--", "sh", "-c", "echo $X; pwd")
         self.assertEqual("1 2\n/tmp\n", done.stdout)
@@ -55,6 +56,7 @@ class Nodes(support.SandboxCase):
         self.box.run(["ip", "netns", "del", "lab.b"], check=True)
         self.toporun("exec", "lab", "b", "--", "true", status=125)
 
+    @support.root_only("`host` is a rootless lab's own outer namespace")
     def test_the_host_is_a_node_too(self):
         outside = self.box.run(["readlink", "/proc/self/ns/net"], check=True).stdout
         self.assertEqual(outside, self.toporun("exec", "lab", "host", "--", "readlink", "/proc/self/ns/net").stdout)

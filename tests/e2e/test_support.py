@@ -53,8 +53,9 @@ class Machine(support.SandboxCase):
 
     def test_the_end_takes_every_process_along(self):
         with support.Sandbox() as box:
-            running = box.start(["sleep", "300"])
-            alive = box.run(["pgrep", "-c", "sleep"], check=True).stdout
+            running = box.start(["sh", "-c", "echo up; read line"])
+            running.wait_for("up")
+            alive = box.run(["pgrep", "-c", "-x", "sh"], check=True).stdout
             self.assertEqual("1", alive.strip())
         self.assertIsNotNone(running.process.poll())
 

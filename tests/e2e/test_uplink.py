@@ -58,7 +58,7 @@ class Uplink(support.SandboxCase):
 
 
 class Slirp(Uplink):
-    def test_out_by_both_families(self):
+    def test_case_04_out_by_both_families(self):
         services = [self.box.serve(kind, namespace=where) for kind in ("tcp-echo", "udp-echo") for where in (None, "remote")]
         before = self.box.snapshot()
         self.up(SLIRP)
@@ -70,7 +70,7 @@ class Slirp(Uplink):
                     self.assertRegex(answer, r"^(198\.18\.0\.[12]|fd18::[12]) \d+\nout$")
         self.checked_down(before)
 
-    def test_much_comes_through_whole(self):
+    def test_case_04_much_comes_through_whole(self):
         """Ten megabytes there and back."""
         echo = self.box.serve("tcp-echo")
         self.up(SLIRP)
@@ -84,7 +84,7 @@ class Slirp(Uplink):
             done = self.box.run([support.PYTHON, "-c", script, host, echo.port], namespace="lab.n", check=True)
             self.assertEqual("True\n", done.stdout)
 
-    def test_published_ports_show_the_real_client(self):
+    def test_case_05_and_06_published_ports_show_the_real_client(self):
         before = self.box.snapshot()
         self.up(SLIRP)
         servers = [self.box.serve("tcp-echo", namespace="lab.n", port=port) for port in (80, 90, 91, 92)]
@@ -115,7 +115,7 @@ class Slirp(Uplink):
         self.checked_down(before)
         self.assertEqual("", self.box.run(["ss", "-Hltun", "sport >= 18080 and sport <= 18092"], check=True).stdout)
 
-    def test_the_hosts_loopback_is_out_of_reach_unless_asked_for(self):
+    def test_case_12_and_13_the_hosts_loopback_is_out_of_reach_unless_asked_for(self):
         for address in ("127.0.0.1", "::1"):
             self.box.serve("tcp-echo", address=address, port=7000)
             self.box.serve("udp-echo", address=address, port=7001)
@@ -131,7 +131,7 @@ class Slirp(Uplink):
         for kind, host, port in ways:
             self.assertTrue(self.box.answers(kind, host, port, namespace="lab.n", limit=5), (kind, host))
 
-    def test_names_and_a_resolver_that_changes(self):
+    def test_case_14_names_and_a_resolver_that_changes(self):
         self.box.serve("dns", "www.test=192.0.2.1", "www.test=2001:db8::1", port=53, address="198.18.0.1")
         self.box.serve("dns", "www.test=192.0.2.2", port=53, address="198.18.0.2")
         self.up(SLIRP)
@@ -148,7 +148,7 @@ class Slirp(Uplink):
         self.assertIn("192.0.2.2", lookup(4))
         self.assertEqual("192.0.2.2\n", self.box.ask("dns", "10.0.2.3", 53, "www.test", namespace="lab.n"))
 
-    def test_without_names(self):
+    def test_case_15_without_names(self):
         self.box.serve("dns", "www.test=192.0.2.1", port=53, address="198.18.0.1")
         self.up(re.sub(r"    ports: .*\n", "", SLIRP).replace("ipv6: true", "dns: false"))
         self.assertFalse(self.box.answers("dns", "10.0.2.3", 53, "www.test", namespace="lab.n"))
@@ -162,12 +162,12 @@ class Slirp(Uplink):
                                    ("198.18.0.1", echo.port, False), ("fd18::1", echo.port, False)):
             self.assertEqual(wanted, self.box.answers("tcp", host, port, namespace="lab.n", limit=3 if wanted else 1), host)
 
-    def test_the_outbound_address(self):
+    def test_case_16_the_outbound_address(self):
         remote = self.box.serve("tcp-echo", namespace="remote")
         self.up(SLIRP.replace("ipv6: true", "ipv6: true, outbound_address: 198.18.0.2"))
         self.assertRegex(self.box.ask("tcp", "198.18.0.9", remote.port, namespace="lab.n"), r"^198\.18\.0\.2 ")
 
-    def test_a_killed_helper_is_told_and_brought_back(self):
+    def test_case_23_a_killed_helper_is_told_and_brought_back(self):
         before = self.box.snapshot()
         echo = self.box.serve("tcp-echo")
         self.up(SLIRP)
@@ -185,7 +185,7 @@ class Slirp(Uplink):
         self.toporun("down", "lab")
         self.assertSame(before, self.box.snapshot())
 
-    def test_the_helper_goes_with_its_namespace(self):
+    def test_case_24_the_helper_goes_with_its_namespace(self):
         """A lab that is torn apart without `down` leaves no helper."""
         self.up(SLIRP)
         pid = self.helper("lab", "n")
@@ -196,12 +196,135 @@ class Slirp(Uplink):
         self.box.run(["sh", "-c", "umount -l /run/netns/lab.n && rm /run/netns/lab.n"], check=True)
         watch.wait_for("ended", 20)
 
+    def test_case_01_defaults(self):
+        before = self.box.snapshot()
+        path = self.up("name: lab\nnodes:\n  n: {uplink: {type: slirp}}\n")
+        addresses = {entry["local"]: entry["prefixlen"] for link in self.box.json(["ip", "-n", "lab.n", "-j", "address"])
+                     for entry in link["addr_info"]}
+        self.assertEqual(24, addresses["10.0.2.100"])
+        self.assertEqual(8, addresses["127.0.0.1"])
+        (route,) = self.box.json(["ip", "-n", "lab.n", "-j", "route", "show", "default"])
+        self.assertEqual("10.0.2.2", route["gateway"])
+        self.assertIn("nameserver 10.0.2.3\n", self.box.run(["cat", "/etc/netns/lab.n/resolv.conf"], check=True).stdout)
+        pid = self.helper("lab", "n")
+        self.assertIn("nothing to do", self.toporun("up", path).stderr)
+        self.assertEqual(pid, self.helper("lab", "n"))
+        self.checked_down(before)
+
+    def test_case_02_networks_that_cannot_be_are_refused_before_any_change(self):
+        before = self.box.snapshot()
+        for cidr, interfaces, told in (
+                ("10.0.2.1/24", "", r"host bits|10\.0\.2\.0/24"), ("10.0.2.0/30", "", "30"),
+                ("10.0.2.0/24", "    interfaces: {d: {type: bridge, addresses: [10.0.2.77/25]}}\n", "overlaps")):
+            with self.subTest(cidr=cidr, interfaces=interfaces):
+                path = self.write("lab.yaml", "name: lab\nnodes:\n  n:\n    uplink: {type: slirp, cidr: %s}\n%s"
+                                  % (cidr, interfaces))
+                self.assertRegex(self.toporun("up", path, status=3).stderr, r"lab\.yaml:\d+:\d+: (.|\n)*" + told)
+        self.assertSame(before, self.box.snapshot())
+
+    def test_case_03_other_prefixes(self):
+        """IPv6 too works at once: there is no wait for duplicates on a tap with one machine behind it."""
+        echo = self.box.serve("tcp-echo")
+        self.up(SLIRP.replace("ipv6: true", "cidr: 172.29.0.0/20, ipv6: \"fd77:1::/64\"").replace("fd18::2", "fd18::2"))
+        shown = self.box.json(["ip", "-n", "lab.n", "-j", "-6", "address", "show", "tap0"])[0]["addr_info"]
+        (address,) = [entry for entry in shown if entry["local"] == "fd77:1::100"]
+        self.assertFalse(address.get("tentative"), address)
+        for host in ("198.18.0.1", "fd18::1"):
+            self.assertTrue(self.box.answers("tcp", host, echo.port, namespace="lab.n", limit=5), host)
+        server = self.box.serve("tcp-echo", namespace="lab.n", port=80)
+        for host, seen in (("127.0.0.1", "172.29.0.2"), ("::1", "fd77:1::2")):
+            self.assertRegex(self.box.ask("tcp", host, 18080), rf"^{seen} ")
+        server.stop()
+
+    def test_case_11_a_forward_to_the_other_family_is_refused(self):
+        """Never black-holed: said before anything is changed, by name."""
+        before = self.box.snapshot()
+        text = "name: lab\nnodes:\n  n:\n    uplink: {type: slirp%s}\n    ports: [\"[::]:18080:80\"]\n"
+        path = self.write("lab.yaml", text % "")
+        self.assertRegex(self.toporun("up", path, status=3).stderr, r"lab\.yaml:\d+:\d+: .*port.*(.|\n)*IPv6")
+        self.assertSame(before, self.box.snapshot())
+        self.up(text % ", ipv6: true")
+        self.box.serve("tcp-echo", namespace="lab.n", port=80)
+        self.assertTrue(self.box.answers("tcp", "::1", 18080, limit=5))
+        self.assertFalse(self.box.answers("tcp", "127.0.0.1", 18080, limit=1))
+
+    def test_case_22_another_nodes_end_is_nothing_to_the_uplink(self):
+        two = ("name: lab\nnodes:\n  n:\n    forwarding: true\n    uplink: {type: slirp}\n"
+               "    interfaces: {lan: {addresses: [10.7.0.1/24]}}\n%s")
+        inner = ("  inner:\n    interfaces: {eth0: {addresses: [10.7.0.2/24]}}\n    routes: [{to: default, via: 10.7.0.1}]\n"
+                 "links: [{endpoints: [\"n:lan\", \"inner:eth0\"]}]\n")
+        echo = self.box.serve("tcp-echo")
+        self.up(two % inner)
+        pid = self.helper("lab", "n")
+        for round_ in range(2):
+            self.assertTrue(self.box.answers("tcp", "198.18.0.1", echo.port, namespace="lab.inner", limit=5), round_)
+            self.up((two % "").replace("    interfaces: {lan: {addresses: [10.7.0.1/24]}}\n", ""))
+            self.assertTrue(self.box.answers("tcp", "198.18.0.1", echo.port, namespace="lab.n", limit=5), round_)
+            self.up(two % inner)
+        self.assertEqual(pid, self.helper("lab", "n"))
+
+    def test_case_25_a_start_that_fails_leaves_nothing(self):
+        holder = self.box.serve("tcp-echo", port=18080)
+        before = self.box.snapshot()
+        path = self.write("lab.yaml", SLIRP)
+        with self.subTest("a port is taken"):
+            self.assertIn("18080", self.toporun("up", path, status=4).stderr)
+            self.assertSame(before, self.box.snapshot())
+        holder.stop()
+        before = self.box.snapshot()
+        with self.subTest("no tap device"):
+            self.box.run(["mount", "-t", "tmpfs", "tmpfs", "/dev/net"], check=True)
+            told = self.toporun("up", path, status=1).stderr
+            self.assertIn("/dev/net/tun", told)
+            self.assertIn("modprobe tun", told)
+            self.box.run(["umount", "/dev/net"], check=True)
+            self.assertSame(before, self.box.snapshot())
+        self.toporun("up", path, env={"TOPORUN_RESOLV_CONF": self.resolver})
+        self.checked_down(before)
+
+    def test_case_26_the_helper_has_given_everything_up(self):
+        """As the release is built: a system call that is not on the list ends it."""
+        self.up(SLIRP)
+        pid = self.helper("lab", "n")
+        with self.subTest("what /proc says"):
+            status = dict(line.split(":\t", 1) for line in self.box.run(["cat", f"/proc/{pid}/status"], check=True)
+                          .stdout.splitlines() if ":\t" in line)
+            for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                self.assertEqual(0, int(status[key], 16), key)
+            self.assertEqual(("1", "2"), (status["NoNewPrivs"], status["Seccomp"]))
+            limits = self.box.run(["cat", f"/proc/{pid}/limits"], check=True).stdout
+            self.assertRegex(limits, r"Max core file size +0 +0 ")
+            self.assertEqual("", self.box.run(["ls", "-A", f"/proc/{pid}/root/"], check=True).stdout)
+            links = self.box.run(["sh", "-c", f"for fd in /proc/{pid}/fd/*; do readlink $fd; done"], check=True).stdout
+            for link in links.splitlines():
+                self.assertRegex(link, r"^(/dev/null|/dev/net/tun|.*/uplink-n\.log|socket:.*|anon_inode:\[(signalfd|eventpoll)\])$")
+            for kind in ("user", "mnt", "ipc", "uts"):
+                mine, its = (self.box.run(["readlink", f"/proc/{which}/ns/{kind}"], check=True).stdout
+                             for which in ("self", pid))
+                self.assertNotEqual(mine, its, kind)
+
+    @support.root_only("ports below 1024")
+    def test_privileged_ports_come_and_go(self):
+        before = self.box.snapshot()
+        text = "name: lab\nnodes:\n  n:\n    uplink: {type: slirp}\n    ports: [%s]\n"
+        self.up(text % '"80:80", "18080:80"')
+        servers = [self.box.serve(kind, namespace="lab.n", port=80) for kind in ("tcp-echo", "udp-echo")]
+        self.assertRegex(self.box.ask("tcp", "198.18.0.1", 80, namespace="remote"), r"^198\.18\.0\.9 ")
+        self.up(text % '"18080:80"')
+        self.assertFalse(self.box.answers("tcp", "198.18.0.1", 80, namespace="remote", limit=1))
+        self.up(text % '"80:80/udp", "80:80"')
+        for kind in ("tcp", "udp"):
+            self.assertRegex(self.box.ask(kind, "198.18.0.2", 80, namespace="remote"), r"^198\.18\.0\.9 ")
+        for server in servers:
+            server.stop()
+        self.checked_down(before)
+
     def helper(self, lab, node):
         lines = self.box.run(["ps", "-eo", "pid=,args="], check=True).stdout.splitlines()
         (pid,) = [line.split()[0] for line in lines if f"uplink-helper {lab} {node}" in line]
         return pid
 
-    def test_two_labs_with_one_network(self):
+    def test_case_32_two_labs_with_one_network(self):
         echo = self.box.serve("tcp-echo")
         before = self.box.snapshot()
         self.up(SLIRP)
@@ -213,6 +336,7 @@ class Slirp(Uplink):
         self.checked_down(before, "other")
 
 
+@support.root_only("an uplink of type nat")
 class Nat(Uplink):
     def nat(self, name, port):
         return NAT.replace("NAME", name).replace("PORT", str(port))

@@ -53,7 +53,7 @@ void Run(std::span<const std::uint8_t> input) {
     if (!CompleteChecksum(header, frame)) return;
   }
   if (choice % 4 == 2 && frame.size() >= kEthernetHeader) {
-    const VnetHeader made = PrepareOffload(frame, 40 + choice * 16U);
+    const VnetHeader made = PrepareOffload(frame, {.mtu = 40 + choice * 16U});
     Must(made.headers <= frame.size());
     Must(CompleteChecksum(made, frame));
   }

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 #include "kernel/files.h"
 #include "kernel/process.h"
@@ -88,8 +90,21 @@ TEST_F(EnterTest, LaysTheNodesFilesOverEtc) {
   EXPECT_THAT(*ReadFile("/proc/self/mountinfo"), Not(HasSubstr(folder_)));
 }
 
+TEST_F(EnterTest, ShowsFilesThatEtcLacks) {
+  const NodeFiles files(folder_ + "/with, and: in it", "lab.r1");
+  ASSERT_TRUE(files.Write("toporun-no-such-file", "here\n").ok());
+  ASSERT_TRUE(files.Write("passwd", "none\n").ok());
+  EnterSpec spec = Sh("cat /etc/toporun-no-such-file /etc/passwd; test -e /etc/group");
+  spec.files = files.folder();
+  const Outcome seen = Capture(spec);
+  EXPECT_EQ(seen.error, "");
+  EXPECT_EQ(seen.output, "here\nnone\n");
+  EXPECT_EQ(seen.status, 0);
+  EXPECT_NE(access("/etc/toporun-no-such-file", F_OK), 0);
+}
+
 TEST_F(EnterTest, RunsAlthoughAFileHasNoPlaceInEtc) {
-  ASSERT_TRUE(NodeFiles(folder_, "lab.r1").Write("toporun-no-such-file", "x").ok());
+  std::filesystem::create_directories(folder_ + "/lab.r1/passwd");  // a folder has none over a file
   EnterSpec spec = Sh("echo there");
   spec.files = folder_ + "/lab.r1";
   const Outcome seen = Capture(spec);
@@ -152,7 +167,14 @@ TEST_F(EnterTest, TimeoutEndsTheWholeGroup) {
   spec.argv[2] = "trap '' TERM; sleep 50 & wait; sleep 50";
   EXPECT_EQ(*RunIn(spec), kExitTimeout);
   // Killed ones leave the namespace on their own time.
-  for (int i = 0; i < 1000 && !FindProcesses(net_.fd())->empty(); ++i) usleep(1000);
+  const auto left = FindProcesses(net_.fd());
+  for (const ProcessInfo& process : *left) {
+    const Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.identity.pid, 0)));
+    pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    // One that is gone already has no descriptor.
+    if (!pidfd.is_open()) continue;
+    EXPECT_EQ(poll(&ended, 1, 10000), 1);
+  }
   EXPECT_THAT(*FindProcesses(net_.fd()), IsEmpty());
 }
 
@@ -262,7 +284,7 @@ TEST_F(EnterTest, IpNetnsExecTakesALinkToASharedFileToo) {
     mount --make-rprivate /
     mount -t tmpfs run /run
     mkdir -p /run/etc/netns/lab.r1 /run/lab
-    cp /etc/hosts /run/etc/hosts
+    touch /run/etc/hosts
     mount --bind /run/etc /etc
     echo '192.0.2.9 r9' > /run/lab/hosts
     ln -s /run/lab/hosts /etc/netns/lab.r1/hosts

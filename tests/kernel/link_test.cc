@@ -163,7 +163,8 @@ TEST(Link, ReadsAsIpDoes) {
                             .txqueuelen = 9,
                             .ipv4_forwarding = true,
                             .ipv6_forwarding = false,
-                            .disable_ipv6 = true};
+                            .disable_ipv6 = true,
+                            .ipv6_eui64 = v0.at("inet6_addr_gen_mode") == "eui64"};
     EXPECT_EQ((*links)[2], expected);
     EXPECT_EQ(**ReadLink(socket, "v0"), expected);
     EXPECT_EQ(*ReadLink(socket, "nobody"), std::nullopt);

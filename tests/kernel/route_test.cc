@@ -185,7 +185,8 @@ TEST(Route, SaysThatALinkIsDown) {
     NetlinkSocket socket = Socket();
     const int v0 = test::Index(socket, "v0");
     Add(socket, {.to = Prefix("10.5.0.0/16"), .nexthops = {{.via = Address("10.0.0.254"), .oif = v0}}});
-    Shell("ip link set v1 down");
+    // The kernel marks the route a while later, when it has noticed the lost carrier.
+    Shell("timeout 10 sh -c 'ip link set v1 down; until ip route show | grep -q linkdown; do :; done'");
     const auto routes = Ours(socket);
     ASSERT_EQ(routes.size(), 1U);
     EXPECT_TRUE(routes[0].nexthops[0].linkdown);

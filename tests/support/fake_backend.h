@@ -27,6 +27,16 @@ class FakeBackend : public Backend {
     const auto found = kernel.find(resource.id);
     return found == kernel.end() ? std::nullopt : std::optional(found->second.attributes);
   }
+  /// All that is marked as ours.
+  Result<Record> FindMarked() override {
+    Record record;
+    for (const auto& [id, seen] : kernel) {
+      if (seen.owner != Observed::Owner::kOurs || Traits(id.kind).is_setting) continue;
+      record.push_back(
+          {.resource = {.id = id, .attributes = seen.attributes, .dependencies = {}, .at = {}}, .former = {}});
+    }
+    return record;
+  }
   Result<Attributes> Apply(const Action& action) override {
     const Fault met = fault(static_cast<int>(calls.size()) + 1, action);
     constexpr const char* kSigns[] = {"+ ", "~ ", "- ", "= ", "· "};

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -18,7 +20,6 @@
 namespace runner::test {
 namespace {
 
-constexpr unsigned kLimitSeconds = 60;
 constexpr int kFailed = 1;
 constexpr int kNoSandbox = 2;
 
@@ -33,10 +34,11 @@ void Write(const std::string& path, const std::string& content) {
   Must(WriteExisting(path, content).ok(), path.c_str());
 }
 
-void EnterFreshNamespaces() {
+void EnterFreshNamespaces(Processes processes) {
   const uid_t user = geteuid();
   const gid_t group = getegid();
   int flags = CLONE_NEWNS | CLONE_NEWNET;
+  if (processes == Processes::kOwn) flags |= CLONE_NEWPID;
   if (user != 0) flags |= CLONE_NEWUSER;
   Must(unshare(flags) == 0, "unshare");
   if (user != 0) {
@@ -53,19 +55,58 @@ void EnterFreshNamespaces() {
   Must(mount("none", "/etc/netns", "tmpfs", 0, "mode=755") == 0, "mount /etc/netns");
 }
 
+void RunBody(const std::function<void()>& body) {
+  body();
+  std::fflush(nullptr);
+  _exit(testing::Test::HasFailure() ? kFailed : 0);
+}
+
+// Ends as the process did.
+void EndLike(int status) {
+  if (WIFSIGNALED(status)) std::fprintf(stderr, "sandbox: ended by signal %d\n", WTERMSIG(status));
+  _exit(WIFEXITED(status) ? WEXITSTATUS(status) : kFailed);
+}
+
+pid_t Fork() {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  Must(child >= 0, "fork");
+  return child;
+}
+
+// Process 1 of a process namespace: waits for whatever is orphaned, and ends with the body.
+void RunAsFirstProcess(const std::function<void()>& body) {
+  if (const pid_t first = Fork(); first > 0) {
+    int status = 0;
+    Must(waitpid(first, &status, 0) == first, "wait for the first process");
+    EndLike(status);
+  }
+  Must(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "end with the parent");
+  Must(mount("proc", "/proc", "proc", 0, nullptr) == 0, "mount /proc");
+  const pid_t child = Fork();
+  if (child == 0) RunBody(body);
+  int status = 0;
+  pid_t ended = 0;
+  do {
+    ended = wait(&status);
+  } while (ended != child);
+  EndLike(status);
+}
+
 }  // namespace
 
-void InSandbox(const std::function<void()>& body) {
+void InSandbox(const std::function<void()>& body) { InSandbox({}, body); }
+
+void InSandbox(const SandboxOptions& options, const std::function<void()>& body) {
   // Or both processes would print what waits in the buffers.
   std::fflush(nullptr);
   const pid_t child = fork();
   ASSERT_GE(child, 0) << std::strerror(errno);
   if (child == 0) {
-    alarm(kLimitSeconds);
-    EnterFreshNamespaces();
-    body();
-    std::fflush(nullptr);
-    _exit(testing::Test::HasFailure() ? kFailed : 0);
+    alarm(options.limit_seconds);
+    EnterFreshNamespaces(options.processes);
+    if (options.processes == Processes::kOwn) RunAsFirstProcess(body);
+    RunBody(body);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

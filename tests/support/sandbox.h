@@ -12,6 +12,14 @@ namespace runner::test {
 /// that is not done within a minute.
 void InSandbox(const std::function<void()>& body);
 
+enum class Processes { kShared, kOwn };
+struct SandboxOptions {
+  unsigned limit_seconds = 60;
+  /// kOwn: a process namespace and a /proc of its own; what the body leaves running ends with it.
+  Processes processes = Processes::kShared;
+};
+void InSandbox(const SandboxOptions& options, const std::function<void()>& body);
+
 /// The truth: what `ip -j -d ARGUMENTS` prints, in the calling thread's namespace or, with "-n NAME …", in another. An
 /// empty list when it prints nothing. A failing ip fails the test.
 Json Ip(const std::string& arguments);

@@ -72,11 +72,11 @@ std::vector<std::string> Arrivals(bool host_loopback) {
   return arrived;
 }
 
-TEST(UplinkBoundary, HostLoopbackIsUnreachableByWhateverAddress) {
+TEST(UplinkBoundary, Case12HostLoopbackIsUnreachableByWhateverAddress) {
   InSandbox([] { EXPECT_EQ(Arrivals(false), std::vector<std::string>()); });
 }
 
-TEST(UplinkBoundary, TheSameFramesArriveWhereTheyMay) {
+TEST(UplinkBoundary, Case12TheSameFramesArriveWhereTheyMay) {
   InSandbox([] {
     const auto arrived = Arrivals(true);
     for (const char* address : {"127.0.0.1", "10.0.2.2", "::1", "fd00::2"}) {
@@ -85,7 +85,7 @@ TEST(UplinkBoundary, TheSameFramesArriveWhereTheyMay) {
   });
 }
 
-TEST(UplinkBoundary, TcpToTheGatewayFollowsHostLoopback) {
+TEST(UplinkBoundary, Case13TcpToTheGatewayFollowsHostLoopback) {
   for (const bool host_loopback : {false, true}) {
     InSandbox([host_loopback] {
       Network network;
@@ -141,7 +141,7 @@ TEST(UplinkBoundary, NoRouterAdvertisementComes) {
   });
 }
 
-TEST(UplinkBoundary, HostileFramesLeaveItAlive) {
+TEST(UplinkBoundary, Case27HostileFramesLeaveItAlive) {
   InSandbox([] {
     Network network;
     const UplinkProcess process = network.Start();

@@ -45,7 +45,7 @@ Datagram Resolve(const Fd& client, const char* dns, const Fd& resolver, const st
   return Receive(client);
 }
 
-TEST(UplinkDns, IsRelayedPastADeadFirstServer) {
+TEST(UplinkDns, Case14IsRelayedPastADeadFirstServer) {
   InSandbox([] {
     Network network;
     const Fd silent = UdpSocket(network.world(), Network::kWorld, 53);
@@ -67,7 +67,7 @@ TEST(UplinkDns, IsRelayedPastADeadFirstServer) {
   });
 }
 
-TEST(UplinkDns, RefusedServerCostsNoTime) {
+TEST(UplinkDns, Case14RefusedServerCostsNoTime) {
   InSandbox([] {
     Network network;
     const Fd resolver = UdpSocket(network.host(), "127.0.0.53", 53);
@@ -79,7 +79,7 @@ TEST(UplinkDns, RefusedServerCostsNoTime) {
   });
 }
 
-TEST(UplinkDns, FollowsResolvConf) {
+TEST(UplinkDns, Case14FollowsResolvConf) {
   InSandbox([] {
     Network network;
     const Fd first = UdpSocket(network.world(), Network::kWorld, 53);
@@ -118,7 +118,7 @@ TEST(UplinkDns, KnowsTheLabsNames) {
   });
 }
 
-TEST(UplinkDns, OffSendsNothing) {
+TEST(UplinkDns, Case15OffSendsNothing) {
   InSandbox([] {
     Network network;
     const Fd resolver = UdpSocket(network.world(), Network::kWorld, 53);
@@ -138,17 +138,63 @@ TEST(UplinkDns, OffSendsNothing) {
   });
 }
 
-TEST(UplinkDns, TcpGoesToTheHostsServer) {
+std::string Framed(const std::string& message) {
+  return std::string{static_cast<char>(message.size() >> 8), static_cast<char>(message.size())} + message;
+}
+
+// What comes back over an open connection, without its length.
+std::string AskOverTcp(const Fd& client, const std::string& query) {
+  const std::string framed = Framed(query);
+  EXPECT_EQ(send(client.get(), framed.data(), framed.size(), 0), static_cast<ssize_t>(framed.size()));
+  std::string answer;
+  while (answer.size() < 2 || answer.size() < 2U + Get16(reinterpret_cast<const std::uint8_t*>(answer.data()))) {
+    if (!WaitReadable(client, 5000)) return "nothing came";
+    char buffer[4096];
+    const ssize_t size = recv(client.get(), buffer, sizeof buffer, 0);
+    if (size <= 0) return "hung up";
+    answer.append(buffer, static_cast<std::size_t>(size));
+  }
+  return answer.substr(2);
+}
+
+TEST(UplinkDns, Case14TcpIsRelayedTooAndKnowsTheLabsNames) {
   InSandbox([] {
     Network network;
-    // libslirp reads this file by itself.
-    ASSERT_TRUE(ReplaceFile("/etc/resolv.conf", "nameserver 192.0.2.2\n"));
-    const Fd resolver = TcpListener(network.world(), Network::kWorld, 53);
+    network.spec.names = {{"r1", {*IpAddress::Parse("10.1.0.1")}}};
+    // The first one refuses at once.
+    WriteResolvConf("nameserver 192.0.2.2\nnameserver 192.0.2.3\n");
+    const Fd resolver = TcpListener(network.world(), Network::kWorld2, 53);
     network.Start();
-    const Fd client = TcpConnect(network.node(), "10.0.2.3", 53);
-    const Accepted server = Accept(resolver);
-    EXPECT_EQ(Pump(client, server.socket, "question"), "question");
-    EXPECT_EQ(Pump(server.socket, client, "answer"), "answer");
+    for (const char* dns : {"10.0.2.3", "fd00::3"}) {
+      const Fd client = TcpConnect(network.node(), dns, 53);
+      ASSERT_TRUE(client.is_open()) << dns;
+      EXPECT_EQ(LastAddress(AskOverTcp(client, Query("r1"))), "10.1.0.1");
+      const std::string query = Framed(Query("www.example.org"));
+      ASSERT_EQ(send(client.get(), query.data(), query.size(), 0), static_cast<ssize_t>(query.size()));
+      const Accepted server = Accept(resolver);
+      ASSERT_TRUE(server.socket.is_open());
+      ASSERT_TRUE(WaitReadable(server.socket, 5000));
+      char buffer[512];
+      const ssize_t size = recv(server.socket.get(), buffer, sizeof buffer, 0);
+      ASSERT_GT(size, 2);
+      const std::string answer =
+          Framed(AnswerTo(std::string(buffer + 2, static_cast<std::size_t>(size) - 2), "198.51.100.5"));
+      EXPECT_EQ(Pump(server.socket, client, answer).substr(2, 2), "\x12\x34");
+    }
+  });
+}
+
+TEST(UplinkDns, OnlyTheLabIsServedOverTcp) {
+  InSandbox([] {
+    Network network;
+    network.spec.names = {{"r1", {*IpAddress::Parse("10.1.0.1")}}};
+    network.Start();
+    const std::string listening = Shell("ip netns exec host ss -Hltn src 127.0.0.1 | awk '{print $4}'");
+    const auto port = static_cast<std::uint16_t>(std::stoi(listening.substr(listening.rfind(':') + 1)));
+    const Fd stranger = TcpConnect(network.host(), "127.0.0.1", port);
+    EXPECT_EQ(AskOverTcp(stranger, Query("r1")), "hung up");
+    // The same question over the same listener, from the lab.
+    EXPECT_EQ(LastAddress(AskOverTcp(TcpConnect(network.node(), "10.0.2.3", 53), Query("r1"))), "10.1.0.1");
   });
 }
 

@@ -55,6 +55,8 @@ Fd TcpListener(int netns, const std::string& address, std::uint16_t port);
 /// Connected, or closed where it could not be within the limit.
 Fd TcpConnect(int netns, const std::string& address, std::uint16_t port, const std::string& source = "",
               int limit_ms = 5000);
+/// Connecting.
+Fd TcpBegin(int netns, const std::string& address, std::uint16_t port, const std::string& source = "");
 struct Accepted {
   Fd socket;
   std::string peer;

@@ -47,10 +47,14 @@ Fd OpenNamespace(const std::string& name) {
   return fd ? std::move(*fd) : Fd();
 }
 
-Fd Bound(int netns, int type, const std::string& address, std::uint16_t port, bool ipv6) {
+Fd Opened(int netns, int type, bool ipv6) {
   const auto inside = InNetns::Enter(netns);
   EXPECT_TRUE(inside);
-  Fd socket(::socket(ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return Fd(::socket(ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+Fd Bound(int netns, int type, const std::string& address, std::uint16_t port, bool ipv6) {
+  Fd socket = Opened(netns, type, ipv6);
   const int on = 1;
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const SocketAddress at(IpAddress::Parse(address).value(), port);
@@ -126,11 +130,18 @@ Fd TcpListener(int netns, const std::string& address, std::uint16_t port) {
   return socket;
 }
 
-Fd TcpConnect(int netns, const std::string& address, std::uint16_t port, const std::string& source, int limit_ms) {
-  Fd socket =
-      Bound(netns, SOCK_STREAM, source.empty() ? (IsIpv6(address) ? "::" : "0.0.0.0") : source, 0, IsIpv6(address));
+Fd TcpBegin(int netns, const std::string& address, std::uint16_t port, const std::string& source) {
+  // Unless it must be, it is not bound: connect takes a port that was not used just now.
+  Fd socket = source.empty() ? Opened(netns, SOCK_STREAM, IsIpv6(address))
+                             : Bound(netns, SOCK_STREAM, source, 0, IsIpv6(address));
   const SocketAddress to(IpAddress::Parse(address).value(), port);
   if (connect(socket.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS) return Fd();
+  return socket;
+}
+
+Fd TcpConnect(int netns, const std::string& address, std::uint16_t port, const std::string& source, int limit_ms) {
+  Fd socket = TcpBegin(netns, address, port, source);
+  if (!socket.is_open()) return socket;
   if (!WaitFor(socket, POLLOUT, limit_ms)) return Fd();
   int error = 0;
   socklen_t size = sizeof error;

@@ -1,11 +1,35 @@
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
 
+#include <fmt/format.h>
+
+#include "base/fd.h"
 #include "tests/kernel/uplink/network.h"
+#include "uplink/tap.h"
 
 namespace runner::test {
 namespace {
 
 constexpr std::size_t kMegabytes10 = 10 << 20;
+
+// A node behind the uplink's, on a veth of this MTU.
+void AddInner(int mtu) {
+  Shell(
+      "ip netns add inner; ip -n inner link set lo up;"
+      "ip -n lab.r1 link add in0 type veth peer name eth0 netns inner;"
+      "ip -n lab.r1 addr add 10.7.0.1/24 dev in0; ip -n lab.r1 addr add fd07::1/64 dev in0 nodad;"
+      "ip -n lab.r1 link set in0 up; ip -n inner addr add 10.7.0.2/24 dev eth0;"
+      "ip -n inner addr add fd07::2/64 dev eth0 nodad; ip -n inner link set eth0 up;"
+      "ip -n inner route add default via 10.7.0.1; ip -n inner -6 route add default via fd07::1;"
+      "ip netns exec lab.r1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+  Shell(fmt::format("ip -n lab.r1 link set in0 mtu {0}; ip -n inner link set eth0 mtu {0}", mtu));
+}
+
+// Fragments that a namespace has made, of either family.
+std::string FragmentsOf(const std::string& netns) {
+  return Shell(fmt::format(
+      "ip netns exec {} nstat -asz IpFragCreates Ip6FragCreates | awk '/Frag/ {{printf \"%d \", $2}}'", netns));
+}
 
 void ExchangeTcp(Network& network, const char* server_address) {
   const Fd listener = TcpListener(network.world(), server_address, 7000);
@@ -18,7 +42,7 @@ void ExchangeTcp(Network& network, const char* server_address) {
   EXPECT_TRUE(Pump(server.socket, client, content) == content) << "to the node";
 }
 
-TEST(UplinkTraffic, TcpOfBothFamiliesBothWays) {
+TEST(UplinkTraffic, Case04TcpOfBothFamiliesBothWays) {
   InSandbox([] {
     Network network;
     network.Start();
@@ -27,8 +51,8 @@ TEST(UplinkTraffic, TcpOfBothFamiliesBothWays) {
   });
 }
 
-TEST(UplinkTraffic, OtherMtus) {
-  for (const std::uint32_t mtu : {1280U, 9000U, 65520U}) {
+TEST(UplinkTraffic, Case19EveryMtu) {
+  for (const std::uint32_t mtu : {1280U, 1500U, 9000U, 65520U}) {
     InSandbox([mtu] {
       Network network(mtu);
       network.Start();
@@ -39,7 +63,7 @@ TEST(UplinkTraffic, OtherMtus) {
   }
 }
 
-TEST(UplinkTraffic, UdpOfBothFamilies) {
+TEST(UplinkTraffic, Case04UdpOfBothFamilies) {
   InSandbox([] {
     Network network;
     network.Start();
@@ -71,9 +95,20 @@ TEST(UplinkTraffic, UdpOfBothFamilies) {
   });
 }
 
-TEST(UplinkTraffic, GatewayAndWorldAnswerPing) {
+// The groups that may ping without privilege, in the namespace that the uplink leaves by: the helper's, or none.
+void SetPingGroups(const Network& network, bool helper) {
+  const auto inside = InNetns::Enter(network.host());
+  ASSERT_TRUE(inside);
+  // A group that this user namespace does not have is refused.
+  const bool all = WriteExisting("/proc/sys/net/ipv4/ping_group_range", helper ? "0 2147483647" : "1 0").ok();
+  if (all) return;
+  ASSERT_TRUE(WriteExisting("/proc/sys/net/ipv4/ping_group_range", "0 0"));
+}
+
+TEST(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
   InSandbox([] {
     Network network;
+    SetPingGroups(network, true);
     network.Start();
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 fd00::2");
@@ -81,17 +116,23 @@ TEST(UplinkTraffic, GatewayAndWorldAnswerPing) {
   });
 }
 
-TEST(UplinkTraffic, RoutedNodeNeedsNeitherNatNorProxyArp) {
+TEST(UplinkTraffic, Case21PingOutwardsNeedsTheGroupOnTheHost) {
   InSandbox([] {
     Network network;
-    Shell(
-        "ip netns add inner; ip -n inner link set lo up;"
-        "ip -n lab.r1 link add in0 type veth peer name eth0 netns inner;"
-        "ip -n lab.r1 addr add 10.7.0.1/24 dev in0; ip -n lab.r1 addr add fd07::1/64 dev in0 nodad;"
-        "ip -n lab.r1 link set in0 up; ip -n inner addr add 10.7.0.2/24 dev eth0;"
-        "ip -n inner addr add fd07::2/64 dev eth0 nodad; ip -n inner link set eth0 up;"
-        "ip -n inner route add default via 10.7.0.1; ip -n inner -6 route add default via fd07::1;"
-        "ip netns exec lab.r1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+    SetPingGroups(network, false);
+    const UplinkProcess process = network.Start();
+    Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
+    Shell("! ip netns exec lab.r1 ping -c 1 -W 1 192.0.2.2");
+    SetPingGroups(network, true);
+    Shell("ip netns exec lab.r1 ping -c 1 -W 5 192.0.2.2");
+    EXPECT_EQ(ReadUplink(network.spec.state_folder, "r1", process).life, UplinkState::Life::kServing);
+  });
+}
+
+TEST(UplinkTraffic, Case17Case18RoutedNodeNeedsNeitherNatNorProxyArp) {
+  InSandbox([] {
+    Network network;
+    AddInner(1500);
     const std::vector<ForwardSpec> published = {Publish(ForwardSpec::Protocol::kTcp, "0.0.0.0", 8080, "10.7.0.2", 80),
                                                 Publish(ForwardSpec::Protocol::kTcp, "::", 8080, "fd07::2", 80),
                                                 Publish(ForwardSpec::Protocol::kUdp, "0.0.0.0", 8080, "10.7.0.2", 80)};
@@ -107,9 +148,7 @@ TEST(UplinkTraffic, RoutedNodeNeedsNeitherNatNorProxyArp) {
       EXPECT_TRUE(Pump(server.socket, client, content) == content);
       EXPECT_TRUE(Pump(client, server.socket, content) == content);
     }
-    EXPECT_NE(
-        Shell("ip netns exec inner nstat -asz IpFragCreates IpReasmReqds").find("IpReasmReqds                    0"),
-        std::string::npos);
+    EXPECT_EQ(FragmentsOf("lab.r1"), "0 0 ");
     for (const bool ipv6 : {false, true}) {
       const Fd web = TcpListener(inner->get(), ipv6 ? "fd07::2" : "10.7.0.2", 80);
       const Fd client = TcpConnect(network.world(), ipv6 ? Network::kHost6 : Network::kHost, 8080,
@@ -120,7 +159,46 @@ TEST(UplinkTraffic, RoutedNodeNeedsNeitherNatNorProxyArp) {
   });
 }
 
-TEST(UplinkTraffic, OutboundAddressIsUsed) {
+// Connections from behind a link that takes less than the tap, and to there.
+TEST(UplinkTraffic, Case17SegmentsFitTheNarrowestLinkOfTheLab) {
+  InSandbox([] {
+    Network network(65520);
+    AddInner(1400);
+    network.Start({Publish(ForwardSpec::Protocol::kTcp, "0.0.0.0", 8080, "10.7.0.2", 80),
+                   Publish(ForwardSpec::Protocol::kTcp, "::", 8080, "fd07::2", 80)});
+    auto inner = OpenFile("/run/netns/inner", 0);
+    ASSERT_TRUE(inner);
+    const std::string content = RandomContent(kMegabytes10);
+    for (const bool ipv6 : {false, true}) {
+      const Fd listener = TcpListener(network.world(), ipv6 ? Network::kWorld6 : Network::kWorld, 7000);
+      const Fd client = TcpConnect(inner->get(), ipv6 ? Network::kWorld6 : Network::kWorld, 7000);
+      ASSERT_TRUE(client.is_open());
+      const Accepted server = Accept(listener);
+      EXPECT_TRUE(Pump(server.socket, client, content) == content);
+      EXPECT_TRUE(Pump(client, server.socket, content) == content);
+      const Fd web = TcpListener(inner->get(), ipv6 ? "fd07::2" : "10.7.0.2", 80);
+      const Fd visitor = TcpConnect(network.world(), ipv6 ? Network::kHost6 : Network::kHost, 8080);
+      ASSERT_TRUE(visitor.is_open());
+      const Accepted page = Accept(web);
+      EXPECT_TRUE(Pump(visitor, page.socket, content) == content);
+      EXPECT_TRUE(Pump(page.socket, visitor, content) == content);
+    }
+    EXPECT_EQ(FragmentsOf("lab.r1"), "0 0 ");
+    EXPECT_THAT(Shell("ip netns exec lab.r1 nstat -asz IpFragFails Ip6OutTooBigErrors Icmp6OutPktTooBigs"),
+                testing::Not(testing::ContainsRegex("(Fails|Errors|TooBigs) +[1-9]")));
+  });
+}
+
+// Every ICMP packet that comes to the namespace.
+Fd RawIcmp(int netns) {
+  const auto inside = InNetns::Enter(netns);
+  EXPECT_TRUE(inside);
+  Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
+  EXPECT_TRUE(socket.is_open());
+  return socket;
+}
+
+TEST(UplinkTraffic, Case16OutboundAddressIsUsed) {
   for (const char* outbound : {"192.0.2.9", "w1"}) {
     InSandbox([outbound] {
       Network network;
@@ -135,6 +213,10 @@ TEST(UplinkTraffic, OutboundAddressIsUsed) {
       const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
       SendTo(UdpSocket(network.node(), "0.0.0.0", 0), Network::kWorld, 7001, "x");
       EXPECT_EQ(Receive(server).from.address.text(), "192.0.2.9");
+      SetPingGroups(network, true);
+      const Fd pings = RawIcmp(network.world());
+      Shell("ip netns exec lab.r1 ping -c 1 -W 5 192.0.2.2");
+      EXPECT_EQ(Receive(pings).from.address.text(), "192.0.2.9");
     });
   }
 }

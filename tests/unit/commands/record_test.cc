@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "kernel/boot.h"
+
 namespace runner {
 namespace {
 

@@ -110,6 +110,50 @@ TEST_F(Converging, ReturnsToTheFormerLabAfterAFailedChange) {
   EXPECT_FALSE(Up(kLab).changed);
 }
 
+// What somebody had set by hand before the run is not the run's to mend when it fails.
+TEST_F(Converging, ReturnsToWhatHadDriftedBeforeAFailedRun) {
+  ASSERT_TRUE(Up(kLab).report.ok());
+  auto& drifted = std::get<VethAttributes>(backend_.kernel[HostCable("a").id].attributes);
+  drifted.a.mtu = 1234;
+  backend_.kernel.erase(HostCable("b").id);
+  backend_.fault = [](int, const Action& action) {
+    return action.resource.id == Space("c").id ? Fault::kRefuse : Fault::kNone;
+  };
+  const Outcome outcome = Up({Space("a"), Space("b"), HostCable("a", 1400), HostCable("b"), Space("c")});
+  EXPECT_FALSE(outcome.report.ok());
+  EXPECT_THAT(outcome.roll_back, IsEmpty());
+  EXPECT_EQ(std::get<VethAttributes>(backend_.kernel[HostCable("a").id].attributes).a.mtu, 1234U);
+  EXPECT_THAT(backend_.Standing(), ElementsAre("link host:to-a--a:eth0", "namespace a", "namespace b"));
+  // The record still says what the lab asked for.
+  EXPECT_EQ(Ids(journal_.record()), kLabIds);
+  EXPECT_EQ(std::get<VethAttributes>(journal_.Find(HostCable("a").id)->resource.attributes).a.mtu, 1500U);
+}
+
+TEST_F(Converging, LeavesWhatAFailedRunAdopted) {
+  ASSERT_TRUE(Up(kLab).report.ok());
+  Journal lost = Journal::InMemory();
+  backend_.fault = [](int, const Action& action) {
+    return action.resource.id == Space("c").id ? Fault::kRefuse : Fault::kNone;
+  };
+  std::vector<Resource> lab = kLab;
+  lab.push_back(Space("c"));
+  const Outcome outcome = Converge(Wish(lab), Purpose::kUp, backend_, lost, Header(), AfterFailure::kRollBack, hooks_);
+  EXPECT_FALSE(outcome.report.ok());
+  EXPECT_EQ(backend_.Standing(), kLabIds);
+  EXPECT_THAT(Ids(lost.record()), IsEmpty());
+}
+
+TEST_F(Converging, UndoesTheRunWhenTheKernelRefusesInTheEnd) {
+  class Late : public FakeBackend {
+   public:
+    Errors Settle() override { return {Fail("wait", "another host has it")}; }
+  } late;
+  const Outcome outcome = Converge(Wish(kLab), Purpose::kUp, late, journal_, Header(), AfterFailure::kRollBack, hooks_);
+  ASSERT_EQ(outcome.report.errors.size(), 1U);
+  EXPECT_EQ(outcome.report.errors[0].why, "another host has it");
+  EXPECT_THAT(late.Standing(), IsEmpty());
+}
+
 TEST_F(Converging, KeepsTheWreckWhenAsked) {
   backend_.fault = [](int call, const Action&) { return call == 3 ? Fault::kRefuse : Fault::kNone; };
   const Outcome outcome = Up(kLab, AfterFailure::kKeep);
@@ -167,6 +211,58 @@ TEST_F(Converging, TearsDownTheRestWhenOneObjectStays) {
   backend_.fault = [](int, const Action&) { return Fault::kNone; };
   EXPECT_TRUE(runner::TearDown(backend_, journal_, hooks_).report.ok());
   EXPECT_THAT(backend_.Standing(), IsEmpty());
+}
+
+// Without the record, or where it may not be all, marks tell what is left.
+TEST_F(Converging, TearsDownByMarksWhatTheRecordLacks) {
+  ASSERT_TRUE(Up(kLab).report.ok());
+  Journal lost = Journal::InPlaceOf("");
+  EXPECT_TRUE(runner::TearDown(backend_, lost, hooks_).report.ok());
+  EXPECT_THAT(backend_.Standing(), IsEmpty());
+}
+
+TEST_F(Converging, LooksUpAnAnswerThatWasLostOnTheWayDown) {
+  ASSERT_TRUE(Up(kLab).report.ok());
+  const int before = static_cast<int>(backend_.calls.size());
+  backend_.fault = [before](int call, const Action&) {
+    return call == before + 1 ? Fault::kDoneButLost : Fault::kNone;
+  };
+  EXPECT_TRUE(runner::TearDown(backend_, journal_, hooks_).report.ok());
+  EXPECT_THAT(backend_.Standing(), IsEmpty());
+}
+
+// A cable between two nodes goes with them; where one of them stays, so does the cable, and the record of it.
+TEST_F(Converging, KeepsOnRecordWhatDidNotGoWithItsNamespace) {
+  VethAttributes veth;
+  veth.a.ns = "lab.a";
+  veth.a.name = "eth0";
+  veth.b.ns = "lab.b";
+  veth.b.name = "eth0";
+  const Resource cable{.id = {.kind = Kind::kVeth, .name = "a:eth0--b:eth0"},
+                       .attributes = veth,
+                       .dependencies = {{.id = Space("a").id}, {.id = Space("b").id}},
+                       .at = {}};
+  ASSERT_TRUE(Up({Space("a"), Space("b"), cable}).report.ok());
+  backend_.fault = [](int, const Action& action) {
+    return action.resource.id.kind == Kind::kNamespace ? Fault::kRefuse : Fault::kNone;
+  };
+  EXPECT_FALSE(runner::TearDown(backend_, journal_, hooks_).report.ok());
+  EXPECT_THAT(Ids(journal_.record()), ElementsAre("link a:eth0--b:eth0", "namespace a", "namespace b"));
+}
+
+// A run that is killed between a node and its command leaves the command to the next one.
+TEST_F(Converging, RunsACommandThatAKilledRunDidNotReach) {
+  const Resource command{.id = {.kind = Kind::kExec, .name = "a/1"},
+                         .attributes = ExecAttributes{.ns = "lab.a", .node = "a", .number = 1, .command = {"true"}},
+                         .dependencies = {{.id = Space("a").id}},
+                         .at = {}};
+  const std::vector<Resource> lab = {Space("a"), Space("b"), command};
+  backend_.fault = [](int call, const Action&) { return call == 2 ? Fault::kRefuse : Fault::kNone; };
+  ASSERT_FALSE(Up(lab, AfterFailure::kKeep).report.ok());
+  backend_.fault = [](int, const Action&) { return Fault::kNone; };
+  backend_.calls.clear();
+  ASSERT_TRUE(Up(lab).report.ok());
+  EXPECT_THAT(backend_.calls, ElementsAre("+ namespace b", "+ exec a/1"));
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "exec/journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -31,20 +33,23 @@ class JournalFile : public testing::Test {
     return std::move(journal).value();
   }
   /// Two namespaces made, one gone again, one only begun.
-  void Write() {
-    Journal journal = Open();
+  static Status Fill(Journal& journal) {
     LabHeader header;
     header.lab = "lab";
     header.file = "/x.yaml";
     header.set = {{"A", "1"}};
     header.nat_networks = {{"r", *IpPrefix::Parse("10.213.0.0/30")}};
-    ASSERT_TRUE(journal.SetHeader(header).ok());
+    TRY(journal.SetHeader(header));
     for (const char* node : {"a", "b"}) {
-      ASSERT_TRUE(journal.Begin(Space(node), {}).ok());
-      ASSERT_TRUE(journal.Made(Space(node).id, Space(node).attributes).ok());
+      TRY(journal.Begin(Space(node), {}));
+      TRY(journal.Made(Space(node).id, Space(node).attributes));
     }
-    ASSERT_TRUE(journal.Gone(Space("a").id).ok());
-    ASSERT_TRUE(journal.Begin(Space("c"), NamespaceAttributes{.name = "former"}).ok());
+    TRY(journal.Gone(Space("a").id));
+    return journal.Begin(Space("c"), NamespaceAttributes{.name = "former"});
+  }
+  void Write() {
+    Journal journal = Open();
+    ASSERT_TRUE(Fill(journal).ok());
   }
 
   std::string folder_;
@@ -105,9 +110,69 @@ TEST_F(JournalFile, DamagedInTheMiddleSaysSo) {
   Write();
   std::string text = *ReadFile(path_);
   const std::size_t second_line = text.find('\n') + 1;
-  text[second_line] = 'x';
+  text[second_line] = 'x';  // The first of "a", which is gone later on.
   ASSERT_TRUE(ReplaceFile(path_, text).ok());
-  EXPECT_EQ(Open().damage(), "line 2 of the record is damaged: what stands behind it is not read");
+  const Journal journal = Open();
+  EXPECT_EQ(journal.damage(), "line 2 of the record is damaged: it is passed over");
+  EXPECT_FALSE(journal.is_settled());
+  // What stands behind the damage is still known.
+  ASSERT_EQ(journal.record().size(), 2U);
+  EXPECT_EQ(journal.record()[0].resource.id.name, "b");
+  EXPECT_EQ(journal.record()[1].resource.id.name, "c");
+}
+
+// A file system that is full ends a write anywhere. What could not be written is written on from there, or, by another
+// run, over the torn line.
+TEST_F(JournalFile, FullAtAnyByteLosesNothing) {
+  Write();
+  const auto whole = static_cast<rlim_t>(ReadFile(path_)->size());
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, SIG_IGN);
+  for (rlim_t size = 1; size < whole; ++size) {
+    const rlimit limit{.rlim_cur = size, .rlim_max = before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    Journal journal = Open();
+    EXPECT_FALSE(Fill(journal).ok()) << size;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(Open().damage(), "") << size;
+    ASSERT_TRUE(Fill(journal).ok()) << size;
+    const Journal read = Open();
+    EXPECT_EQ(read.damage(), "") << size;
+    EXPECT_EQ(read.record().size(), 2U) << size;
+    ASSERT_EQ(unlink(path_.c_str()), 0);
+  }
+  signal(SIGXFSZ, SIG_DFL);
+}
+
+TEST_F(JournalFile, IsSettledOnlyWhenARunEnded) {
+  Write();
+  {
+    Journal journal = Open();
+    EXPECT_FALSE(journal.is_settled()) << "nobody said that this is all";
+    ASSERT_TRUE(journal.Settle().ok());
+  }
+  EXPECT_FALSE(Open().is_settled()) << "what was cut once is never trusted again";
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  {
+    Journal journal = Open();
+    ASSERT_TRUE(Fill(journal).ok());
+    ASSERT_TRUE(journal.Settle().ok());
+  }
+  EXPECT_TRUE(Open().is_settled());
+  const std::string text = *ReadFile(path_);
+  {
+    Journal journal = Open();
+    ASSERT_TRUE(journal.Settle().ok());
+  }
+  EXPECT_EQ(*ReadFile(path_), text) << "said once is enough";
+  // A file that ends earlier, at whichever line, is not all.
+  for (std::size_t end = text.rfind('\n', text.size() - 2); end != std::string::npos && end > 0;
+       end = text.rfind('\n', end - 1)) {
+    ASSERT_TRUE(ReplaceFile(path_, std::string_view(text).substr(0, end + 1)).ok());
+    EXPECT_FALSE(Open().is_settled()) << end;
+  }
 }
 
 TEST_F(JournalFile, OfAnotherFormatIsRefused) {

@@ -76,10 +76,13 @@ TEST(Codec, NatRulesComeBack) {
                         .at = {}};
   const NatRule masquerade{.rule = Masquerade{.out = "wan0", .source = IpPrefix::Parse("10.0.0.0/8")}, .at = {}};
   for (const NatRule& rule : {forward, masquerade}) {
-    const auto back = DecodeNatRule(EncodeNatRule(rule));
+    const auto back = DecodeNatRule(EncodeNatRule({.rule = rule}));
     ASSERT_TRUE(back.ok());
-    EXPECT_EQ(*back, rule);
+    EXPECT_EQ(back->rule, rule);
+    EXPECT_FALSE(back->hairpin);
   }
+  const auto segment = IpPrefix::Parse("10.0.0.0/24");
+  EXPECT_EQ(DecodeNatRule(EncodeNatRule({.rule = forward, .hairpin = segment}))->hairpin, segment);
   EXPECT_FALSE(DecodeNatRule(R"({"kind": "snat"})").ok());
 }
 

@@ -166,6 +166,19 @@ TEST(Plan, TakesOverWhatCarriesOurMarkWithoutARecord) {
   EXPECT_EQ(plan.actions[0].verb, Verb::kAdopt);
 }
 
+// As a removal by halves leaves it: nothing but the mark says that it is ours.
+TEST(Plan, RemovesWhatItMakesAnewWithoutARecord) {
+  const Resource cable = Cable("a", "b");
+  Observation seen = Standing({NamespaceOf("a"), NamespaceOf("b"), cable});
+  std::get<VethAttributes>(seen[cable.id].attributes).joined = false;
+  const Plan plan = MakePlan(Wish({NamespaceOf("a"), NamespaceOf("b"), cable}),
+                             Recorded({NamespaceOf("a"), NamespaceOf("b")}), seen, Purpose::kUp);
+  ASSERT_EQ(plan.actions.size(), 2U);
+  EXPECT_EQ(plan.actions[0].verb, Verb::kRemove);
+  EXPECT_EQ(plan.actions[0].resource.id, cable.id);
+  EXPECT_EQ(plan.actions[1].verb, Verb::kCreate);
+}
+
 TEST(Plan, ForgetsWhatIsGone) {
   const std::vector<Resource> lab = {NamespaceOf("a")};
   const Plan plan = MakePlan(Graph(), Recorded(lab), {}, Purpose::kDown);

@@ -42,10 +42,10 @@ TEST(BuildUdp, ParsesBackAndChecks) {
     const UdpEndpoint source{*IpAddress::Parse(from), 1234};
     const UdpEndpoint destination{*IpAddress::Parse(to), 53};
     const std::vector<std::uint8_t> payload = {'h', 'e', 'l', 'l', 'o'};
-    auto frames = BuildUdp(kA, kB, source, destination, payload, 1500);
-    ASSERT_EQ(frames.size(), 1U);
+    std::vector<std::uint8_t> frame(99, 0xee);
+    ASSERT_TRUE(BuildUdp(frame, kA, kB, source, destination, payload));
     Packet packet;
-    ASSERT_EQ(ParseFrame(frames[0], packet), Verdict::kPass);
+    ASSERT_EQ(ParseFrame(frame, packet), Verdict::kPass);
     EXPECT_EQ(packet.source, source.address);
     EXPECT_EQ(packet.source_port, 1234);
     EXPECT_EQ(packet.destination, destination.address);
@@ -55,7 +55,7 @@ TEST(BuildUdp, ParsesBackAndChecks) {
     if (!packet.source.is_ipv6()) {
       EXPECT_EQ(Checksum(SumWords(packet.frame.subspan(kEthernetHeader, 20))), 0);
     }
-    EXPECT_TRUE(std::equal(kB.bytes(), kB.bytes() + 6, frames[0].begin()));
+    EXPECT_TRUE(std::equal(kB.bytes(), kB.bytes() + 6, frame.begin()));
   }
 }
 
@@ -106,14 +106,14 @@ TEST(Offload, CompletesWhatTheKernelLeft) {
 TEST(Offload, MarksOnlyLongTcpForSegmentation) {
   auto small = test::Tcp("192.0.2.1", 1, "10.0.2.100", 2, 0x18, 0, std::string(1460, 'q'));
   const auto before = small;
-  EXPECT_EQ(PrepareOffload(small, 1500).segments, 0);
+  EXPECT_EQ(PrepareOffload(small, {.mtu = 1500}).segments, 0);
   EXPECT_EQ(small, before);
   auto datagram = test::Udp("192.0.2.1", 1, "10.0.2.100", 2, std::string(3000, 'q'));
-  EXPECT_EQ(PrepareOffload(datagram, 1500).segments, 0);
+  EXPECT_EQ(PrepareOffload(datagram, {.mtu = 1500}).segments, 0);
 
   auto large = test::Tcp("192.0.2.1", 1, "10.0.2.100", 2, 0x18, 0, std::string(30000, 'q'));
   const auto right = large;
-  const VnetHeader header = PrepareOffload(large, 1500);
+  const VnetHeader header = PrepareOffload(large, {.mtu = 1500});
   EXPECT_EQ(header.flags, VnetHeader::kNeedsChecksum);
   EXPECT_EQ(header.segments, VnetHeader::kSegmentsTcp4);
   EXPECT_EQ(header.segment_size, 1460);
@@ -125,10 +125,22 @@ TEST(Offload, MarksOnlyLongTcpForSegmentation) {
   EXPECT_EQ(large, right);
 
   auto large6 = test::Tcp("2001:db8::1", 1, "fd00::100", 2, 0x18, 0, std::string(30000, 'q'));
-  const VnetHeader header6 = PrepareOffload(large6, 1280);
+  const VnetHeader header6 = PrepareOffload(large6, {.mtu = 1280});
   EXPECT_EQ(header6.segments, VnetHeader::kSegmentsTcp6);
   EXPECT_EQ(header6.segment_size, 1220);
   EXPECT_EQ(header6.headers, 74);
+}
+
+TEST(Offload, CutsToWhatTheReceiverTakes) {
+  // With twelve bytes of options, as of time stamps, that its size counts in.
+  auto frame = test::Tcp("192.0.2.1", 1, "10.0.2.100", 2, 0x18, 0, std::string(1412, 'q'));
+  frame[kEthernetHeader + 20 + 12] = 0x80;
+  EXPECT_EQ(PrepareOffload(frame, {.mtu = 1500, .segment = 1412}).segments, 0);
+  const VnetHeader header = PrepareOffload(frame, {.mtu = 1500, .segment = 1360});
+  EXPECT_EQ(header.segments, VnetHeader::kSegmentsTcp4);
+  EXPECT_EQ(header.segment_size, 1348);
+  // A larger one than the tap's MTU changes nothing.
+  EXPECT_EQ(PrepareOffload(frame, {.mtu = 1400, .segment = 8960}).segment_size, 1348);
 }
 
 }  // namespace

@@ -1,0 +1,210 @@
+#include "exec/namespace_view.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/json.h"
+#include "exec/translate.h"
+#include "kernel/mark.h"
+#include "kernel/nat.h"
+#include "kernel/nftables_user.h"
+#include "kernel/sysctl.h"
+
+namespace runner {
+namespace {
+
+using Owner = Observed::Owner;
+
+std::string InterfaceName(const std::unordered_map<int, std::string>& names, int index) {
+  const auto found = names.find(index);
+  return found == names.end() ? "" : found->second;
+}
+
+Observed::Owner OwnerByProtocol(std::uint8_t protocol) {
+  return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown;
+}
+
+bool SelectsTheSame(const RuleAttributes& a, const RuleAttributes& b) {
+  return a.family == b.family && a.priority == b.priority && a.from == b.from && a.to == b.to && a.iif == b.iif &&
+         a.oif == b.oif && a.fwmark == b.fwmark && a.fwmask == b.fwmask;
+}
+
+/// Where the wish leaves the device to the kernel, so does what is compared with it.
+void BlankOpenDevices(const std::vector<HopAttributes>& asked, std::vector<HopAttributes>& now) {
+  for (const HopAttributes& hop : asked) {
+    if (!hop.dev.empty()) continue;
+    for (HopAttributes& seen : now) {
+      if (seen.via == hop.via) seen.dev.clear();
+    }
+  }
+}
+
+}  // namespace
+
+Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
+  for (LinkInfo& link : TRY(ReadLinks(session_.socket()))) {
+    names_.emplace(link.index, link.name);
+    links_.emplace(link.name, std::move(link));
+  }
+  const auto wants = [&kinds](Kind kind) { return kinds.contains(kind); };
+  if (wants(Kind::kAddress)) {
+    for (AddressInfo& info : TRY(ReadAddresses(session_.socket()))) {
+      const auto key = std::pair(info.index, info.prefix);
+      addresses_.emplace(key, std::move(info));
+    }
+  }
+  if (wants(Kind::kRoute)) {
+    for (RouteInfo& info : TRY(ReadRoutes(session_.socket()))) {
+      const auto key = std::tuple(info.to, info.table, info.metric);
+      routes_.emplace(key, std::move(info));
+    }
+  }
+  if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
+  if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
+  return ReadMark();
+}
+
+Result<Observed> NamespaceView::SeeNamespace(const NamespaceAttributes& asked) const {
+  NamespaceAttributes now = asked;
+  if (owner_ == Owner::kOurs) now.attach = "";
+  if (asked.forwarding_ipv4) now.forwarding_ipv4 = TRY(ReadFlag("net.ipv4.ip_forward"));
+  if (asked.forwarding_ipv6) now.forwarding_ipv6 = TRY(ReadFlag("net.ipv6.conf.all.forwarding"));
+  return Observed{.attributes = now, .owner = asked.attach.empty() ? owner_ : Owner::kUnknown};
+}
+
+std::optional<DeviceAttributes> NamespaceView::SeeDevice(const std::string& name) const {
+  const auto found = links_.find(name);
+  if (found == links_.end()) return std::nullopt;
+  return DeviceFrom(ns_, found->second, InterfaceName(names_, found->second.master));
+}
+
+const LinkInfo* NamespaceView::FindLink(const std::string& name) const {
+  const auto found = links_.find(name);
+  return found == links_.end() ? nullptr : &found->second;
+}
+
+Observed::Owner NamespaceView::OwnerOf(const LinkInfo& link, std::string_view kind) const {
+  if (link.kind != kind) return Owner::kForeign;
+  if (is_ours()) return Owner::kOurs;
+  return link.group == LinkGroup(context_.options.lab) ? Owner::kOurs : Owner::kForeign;
+}
+
+std::optional<Observed> NamespaceView::See(const AddressAttributes& asked) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr) return std::nullopt;
+  const auto found = addresses_.find({link->index, asked.prefix});
+  if (found == addresses_.end()) return std::nullopt;
+  const AddressInfo& info = found->second;
+  AddressAttributes now = asked;
+  now.peer = info.peer;
+  now.scope = FromKernelScope(info.scope);
+  return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
+}
+
+std::optional<Observed> NamespaceView::See(const RouteAttributes& asked) const {
+  const auto found = routes_.find({asked.to, asked.table, asked.metric});
+  if (found == routes_.end()) return std::nullopt;
+  const RouteInfo& info = found->second;
+  RouteAttributes now = asked;
+  now.type = FromKernelType(info.type).value_or(RouteType::kUnicast);
+  now.hops.clear();
+  now.onlink = false;
+  for (const RouteNextHop& hop : info.nexthops) {
+    now.hops.push_back({.via = hop.via, .dev = InterfaceName(names_, hop.oif), .weight = hop.weight});
+    now.onlink = now.onlink || hop.onlink;
+  }
+  BlankOpenDevices(asked.hops, now.hops);
+  std::ranges::sort(now.hops);
+  now.scope = asked.to.is_ipv6() || !info.scope ? std::nullopt : FromKernelScope(*info.scope);
+  now.from = info.prefsrc;
+  now.mtu = info.mtu;
+  // Someone else's route with our prefix, table and metric is in the way of ours.
+  return Observed{.attributes = now, .owner = info.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
+}
+
+std::optional<Observed> NamespaceView::See(const RuleAttributes& asked) const {
+  for (const RuleInfo& rule : rules_) {
+    RuleAttributes now = RuleFrom(ns_, rule);
+    if (!SelectsTheSame(now, asked)) continue;
+    return Observed{.attributes = now, .owner = rule.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
+  }
+  return std::nullopt;
+}
+
+std::optional<Observed> NamespaceView::See(const NeighbourAttributes& asked) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr) return std::nullopt;
+  for (const NeighbourInfo& info : neighbours_) {
+    if (info.index != link->index || info.to != asked.to || info.proxy != asked.proxy) continue;
+    NeighbourAttributes now = asked;
+    now.mac = info.mac;
+    return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
+  }
+  return std::nullopt;
+}
+
+std::optional<Observed> NamespaceView::See(const SysctlAttributes& asked) const {
+  auto value = ReadHere(asked.key);
+  if (!value.ok()) return std::nullopt;
+  SysctlAttributes now = asked;
+  // As written in the file, if it is the same to the kernel.
+  if (*value != NormaliseSysctl(asked.value)) now.value = *value;
+  return Observed{.attributes = now, .owner = Owner::kOurs};
+}
+
+Result<std::optional<Observed>> NamespaceView::See(const NatAttributes& asked, const Attributes* recorded) const {
+  const kernel::TableId table{.family = "inet", .name = asked.table};
+  auto listing = context_.nft.ListTable(session_.place().fd(), table);
+  if (!listing.ok()) {
+    if (listing.error().code == ENOENT) return std::optional<Observed>();
+    return std::move(listing).error();
+  }
+  NatAttributes now = asked;
+  now.listing = kernel::NormalListing(*listing);
+  // Among somebody else's tables only one that has the lab's own name is known to be ours without a record.
+  const bool ours = is_ours() || recorded != nullptr || asked.table != kernel::NatTableId().name;
+  return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
+}
+
+Result<std::optional<Observed>> NamespaceView::See(const NftablesAttributes& asked, const Attributes* recorded) const {
+  const auto* record = recorded == nullptr ? nullptr : std::get_if<NftablesAttributes>(recorded);
+  if (record == nullptr) return std::optional<Observed>();
+  std::vector<kernel::TableId> tables;
+  for (const std::string& text : record->tables) {
+    const std::size_t space = text.find(' ');
+    tables.push_back({.family = text.substr(0, space), .name = text.substr(space + 1)});
+  }
+  NftablesAttributes now = asked;
+  now.tables.clear();
+  now.listing.clear();
+  if (!tables.empty()) {
+    for (const auto& table : TRY(kernel::ReadTables(context_.nft, session_.place().fd(), tables))) {
+      now.tables.push_back(table.id.text());
+      now.listing += table.listing + "\n";
+    }
+  }
+  return std::optional(Observed{.attributes = now, .owner = Owner::kOurs});
+}
+
+Status NamespaceView::ReadMark() {
+  const auto loopback = std::ranges::find_if(links_, [](const auto& link) { return link.second.loopback; });
+  if (loopback == links_.end() || ns_.empty()) return {};
+  const auto mark = ParseNamespaceMark(loopback->second.alias);
+  owner_ = mark && mark->lab + "." + mark->node == ns_ ? Owner::kOurs : Owner::kForeign;
+  return {};
+}
+
+Result<std::string> NamespaceView::ReadHere(const std::string& key) const {
+  if (ns_.empty()) return ReadSysctl(key);
+  const InNamespace here = TRY(InNamespace::Enter(session_.place()));
+  return ReadSysctl(key);
+}
+
+Result<bool> NamespaceView::ReadFlag(const std::string& key) const {
+  auto value = ReadHere(key);
+  // A kernel without IPv6 forwards none.
+  if (!value.ok()) return value.error().code == ENOENT ? Result<bool>(false) : Result<bool>(value.error());
+  return *value != "0";
+}
+
+}  // namespace runner

@@ -1,0 +1,59 @@
+// One namespace, dumped: what stands in it of each kind that is asked for, and whose it is.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "exec/observe.h"
+#include "exec/session.h"
+#include "exec/translate.h"
+#include "kernel/neighbour.h"
+
+namespace runner {
+
+class NamespaceView {
+ public:
+  NamespaceView(const ObserveContext& context, NamespaceName ns, Session& session)
+      : context_(context), ns_(std::move(ns)), session_(session) {}
+  /// Dumps what the kinds need; the links always.
+  Status ReadAll(const std::set<Kind>& kinds);
+  bool is_ours() const { return owner_ == Observed::Owner::kOurs; }
+  Observed::Owner owner() const { return owner_; }
+  const std::map<std::string, LinkInfo, std::less<>>& links() const { return links_; }
+  /// The namespace itself.
+  Result<Observed> SeeNamespace(const NamespaceAttributes& asked) const;
+  std::optional<DeviceAttributes> SeeDevice(const std::string& name) const;
+  const LinkInfo* FindLink(const std::string& name) const;
+  /// In our own namespaces all is ours; elsewhere the lab's group tells.
+  Observed::Owner OwnerOf(const LinkInfo& link, std::string_view kind) const;
+  std::optional<Observed> See(const AddressAttributes& asked) const;
+  std::optional<Observed> See(const RouteAttributes& asked) const;
+  std::optional<Observed> See(const RuleAttributes& asked) const;
+  std::optional<Observed> See(const NeighbourAttributes& asked) const;
+  std::optional<Observed> See(const SysctlAttributes& asked) const;
+  Result<std::optional<Observed>> See(const NatAttributes& asked, const Attributes* recorded) const;
+  Result<std::optional<Observed>> See(const NftablesAttributes& asked, const Attributes* recorded) const;
+
+ private:
+  Status ReadMark();
+  Result<std::string> ReadHere(const std::string& key) const;
+  Result<bool> ReadFlag(const std::string& key) const;
+
+  const ObserveContext& context_;
+  NamespaceName ns_;
+  Session& session_;
+  Observed::Owner owner_ = Observed::Owner::kUnknown;
+  std::unordered_map<int, std::string> names_;
+  std::map<std::string, LinkInfo, std::less<>> links_;
+  std::map<std::pair<int, IpPrefix>, AddressInfo> addresses_;
+  std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
+  std::vector<RuleInfo> rules_;
+  std::vector<NeighbourInfo> neighbours_;
+};
+
+}  // namespace runner

@@ -1,0 +1,19 @@
+// The ground that a rootless lab stands on: user, mount, network and host name namespaces of its own, in which its
+// owner is root, and in which /run/netns and /etc/netns can be written.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace runner::rootless {
+
+/// Moves the calling process, which must have one thread only, into fresh namespaces:
+///   - its user and group are root there, the only ids that are mapped;
+///   - what the system mounts later is still seen, what is mounted here stays here;
+///   - /run is new, with all entries of the old one but `netns`; /etc too, with all entries leading to the old one's;
+///   - /sys shows the new network, whose `lo` is up.
+/// Returns what could not be had and need not be. The error names the remedy where one is known.
+Result<std::vector<std::string>> MakeGround();
+
+}  // namespace runner::rootless

@@ -1,0 +1,155 @@
+#include "tests/fault/trials.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "base/fd.h"
+#include "tests/support/sandbox.h"
+
+namespace runner::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Replacement {
+  std::string old_text;
+  std::string new_text;
+};
+
+// What becomes of what in each file. A file without an edit here fails the test.
+const std::map<std::string, std::vector<Replacement>>& Edits() {
+  static const std::map<std::string, std::vector<Replacement>> edits = {
+      {"attach",
+       {{"10.8.0.2/24, ", "10.8.0.3/24, 10.8.0.4/24, "},
+        {"10.8.0.1/24", "10.8.0.9/24"},
+        {"\"inside:eth0\"]", "\"inside:eth0\"]\n    mtu: 1400"}}},
+      {"home-nat",
+       {{"mtu: 1400", "mtu: 1300"},
+        {"{in: wan0, proto: tcp, port: 8080", "{in: wan0, proto: tcp, port: 8081"},
+        {"18080:8080", "18082:8081"},
+        {"  laptop:\n", "  tablet: {interfaces: {eth0: {addresses: [192.168.1.11/24]}}}\n  laptop:\n"},
+        {"  - endpoints: [\"laptop:eth0\", lan]\n",
+         "  - endpoints: [\"laptop:eth0\", lan]\n  - endpoints: [\"tablet:eth0\", lan]\n"},
+        {"192.168.0.0/16, type: unreachable", "192.168.0.0/16, type: blackhole"}}},
+      {"lan",
+       {{"eth0: {mtu: 1400}", "eth0: {mtu: 1300}"},
+        {"ageing: 60", "ageing: 30\n    priority: 4096"},
+        {"desk[1-3]:\n", "desk[1-2]:\n"},
+        {"desk[1-3]:eth0", "desk[1-2]:eth0"},
+        {"from: desk3", "from: desk2"},
+        {"ping: desk3", "ping: desk1"}}},
+      {"leaf-spine",
+       {{"{to: default, via: \"10.4.10{n}.1\"}", "{to: default, via: \"10.4.10{n}.1\", metric: 5}"},
+        {"fib_multipath_hash_policy: 1", "fib_multipath_hash_policy: 0"},
+        {"nexthops: [{via: \"10.4.1.{n*2}\"}, {via: \"10.4.2.{n*2}\"}]", "via: \"10.4.2.{n*2}\""}}},
+      {"pair",
+       {{"10.1.0.1/24", "10.1.0.3/24"},
+        {"\"fd00:1::2/64\"]", "\"fd00:1::2/64\", \"fd00:1::22/64\"]"},
+        {"\"right:eth0\"]", "\"right:eth0\"]\n    mtu: 1400"}}},
+      {"policy-routing",
+       {{"rp_filter: 2", "rp_filter: 0"},
+        {"table: 101, priority: 200", "table: 101, priority: 201"},
+        {"{to: default, via: 192.0.2.5, table: 102}", "{to: default, via: 192.0.2.5, table: 102, mtu: 1300}"},
+        {"{from: 10.6.2.0/24, table: 102, priority: 200}", "{from: 10.6.2.0/24, table: 101, priority: 200}"}}},
+      {"rootless-pods",
+       {{"mtu: 65520", "mtu: 9000"},
+        {"\"127.0.0.1:18081:53/udp\"", "\"127.0.0.1:18083:53/udp\""},
+        {"source: 10.89.0.0/24", "source: 10.89.0.0/25"}}},
+      {"routers",
+       {{"mtu: 1400", "mtu: 1350"},
+        {"{to: 10.3.23.0/30, via: 10.3.12.2}", "{to: 10.3.23.0/30, via: 10.3.12.2, metric: 7}"},
+        {"  r3:\n    forwarding: true", "  r3:\n    forwarding: {ipv4: true}"},
+        {"      - {to: 10.3.12.0/30, via: 10.3.23.1}\n", ""}}},
+      {"star", {{"{pool: 10.7.0.0/16, length: 31}", "{pool: 10.8.0.0/16, length: 31}"}}},
+      {"two-homes",
+       {{"masquerade: {out: wan}", "masquerade: {out: wan, source: 192.168.1.0/24}"},
+        {"port: 80, to: 192.168.1.30", "port: 81, to: 192.168.1.30"},
+        {"18090:80", "18091:81"},
+        {"192.168.1.20/24", "192.168.1.21/24"}}},
+      {"attach-process", {{"10.9.0.2/24", "10.9.0.3/24"}, {"10.9.0.1/24", "10.9.0.4/24"}}},
+      {"ci-job", {{"mtu: \"${MTU:-1400}\"", "mtu: 1300"}, {"192.168.7.2/24", "192.168.7.3/24"}}},
+      {"first-lab", {{"10.0.1.2/24", "10.0.1.3/24"}, {"forwarding: true", "forwarding: {ipv6: true}"}}},
+      {"everything",
+       {{"rp_filter: 2", "rp_filter: 1"},
+        {"mtu: 1400", "mtu: 1300"},
+        {"tcp dport 7", "tcp dport 9"},
+        {"02:00:00:00:00:07", "02:00:00:00:00:08"},
+        {"10.5.0.9/24", "10.5.0.8/24"},
+        {"priority: 500", "priority: 501"},
+        {"  spare:\n", "  fresh:\n"},
+        {"stp: true", "stp: false"}}}};
+  return edits;
+}
+
+std::string Apply(const std::string& name, std::string text) {
+  const auto found = Edits().find(name);
+  if (found == Edits().end()) {
+    ADD_FAILURE() << "no edit of " << name << " in tests/fault/trials.cc";
+    return text;
+  }
+  for (const Replacement& edit : found->second) {
+    std::size_t at = text.find(edit.old_text);
+    if (at == std::string::npos) ADD_FAILURE() << name << " has no " << edit.old_text;
+    for (; at != std::string::npos; at = text.find(edit.old_text, at + edit.new_text.size())) {
+      text.replace(at, edit.old_text.size(), edit.new_text);
+    }
+  }
+  return text;
+}
+
+std::map<std::string, fs::path> Files() {
+  std::map<std::string, fs::path> files;
+  for (const char* folder : {"topologies", "examples", "tests/fault"}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(TOPORUN_SOURCE_DIR) / folder)) {
+      if (entry.path().extension() == ".yaml") files.emplace(entry.path().stem().string(), entry.path());
+    }
+  }
+  return files;
+}
+
+/// A process in a network namespace of its own, with something in it that is not the lab's; it ends with the sandbox.
+pid_t StartGuest() {
+  int ready[2];
+  EXPECT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNET) != 0) _exit(1);
+    Shell("ip link set lo up; ip link add own type bridge; ip address add 192.0.2.77/32 dev own");
+    if (write(ready[1], "r", 1) != 1) _exit(1);
+    while (true) pause();
+  }
+  char byte = 0;
+  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  close(ready[1]);
+  return child;
+}
+
+}  // namespace
+
+std::vector<std::string> TrialNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, path] : Files()) names.push_back(name);
+  return names;
+}
+
+Trial MakeTrial(const std::string& name) {
+  Trial trial{.name = name, .lab = name, .text = {}, .edited = {}, .set = {}};
+  const auto text = ReadFile(Files().at(name).string());
+  EXPECT_TRUE(text.ok());
+  if (!text.ok()) return trial;
+  trial.text = *text;
+  trial.edited = Apply(name, *text);
+  if (text->find("${PID") != std::string::npos) setenv("PID", std::to_string(StartGuest()).c_str(), 1);
+  // Three tell as much as eight.
+  if (name == "star") trial.set = {{"HOSTS", "3"}};
+  return trial;
+}
+
+}  // namespace runner::test
