@@ -2,6 +2,7 @@
 // an interface goes with it, what is in a namespace goes with the namespace, names are taken or free. It fails on
 // demand, and can end the run in the middle as a kill does.
 #pragma once
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -87,8 +88,11 @@ class SimulatedKernel : public Backend {
       if (GoesWith(object.resource, gone)) along.push_back(other);
     }
     for (const std::string& other : along) Take(other);
+    if (const auto* bridge = std::get_if<BridgeAttributes>(&gone.attributes)) Release(bridge->device);
     std::erase_if(settings, [&](const auto& setting) {
-      return gone.id.kind == Kind::kNamespace && NamespaceOf(setting.second) == NamespaceOf(gone.attributes);
+      if (NamespaceOf(setting.second) != NamespaceOf(gone.attributes)) return false;
+      const auto* state = std::get_if<ActivationAttributes>(&setting.second);
+      return gone.id.kind == Kind::kNamespace || (state != nullptr && IsBridge(gone, state->dev));
     });
   }
 
@@ -118,8 +122,30 @@ class SimulatedKernel : public Backend {
     return false;
   }
 
+  static bool IsBridge(const Resource& resource, const std::string& name) {
+    const auto* bridge = std::get_if<BridgeAttributes>(&resource.attributes);
+    return bridge != nullptr && bridge->device.name == name;
+  }
+
+  /// The ports of a bridge that is gone are nobody's.
+  void Release(const DeviceAttributes& bridge) {
+    for (auto& [id, object] : objects) {
+      auto* veth = std::get_if<VethAttributes>(&object.resource.attributes);
+      if (veth == nullptr) continue;
+      for (DeviceAttributes* end : {&veth->a, &veth->b}) {
+        if (end->ns == bridge.ns && end->master == bridge.name) end->master = "";
+      }
+    }
+  }
+
   bool IsReachable(const Resource& resource) const {
     const NamespaceName& ns = NamespaceOf(resource.attributes);
+    if (const auto* state = std::get_if<ActivationAttributes>(&resource.attributes)) {
+      return std::ranges::any_of(objects, [&](const auto& object) {
+        const Resource& other = object.second.resource;
+        return IsBridge(other, state->dev) && NamespaceOf(other.attributes) == ns;
+      });
+    }
     if (ns.empty()) return true;
     for (const auto& [id, object] : objects) {
       if (object.resource.id.kind == Kind::kNamespace && NamespaceOf(object.resource.attributes) == ns) return true;
