@@ -1,5 +1,5 @@
 #!/bin/bash
-# Podman's rootless network, step by step, as an ordinary user: walk.sh [TOPORUN]. Needs python3 and /dev/net/tun.
+# Podman's rootless network, step by step, as an ordinary user: walk.sh [TOPORUN]. Needs python3.
 set -euo pipefail
 toporun=${1:-toporun}
 here=$(dirname "$(readlink -f "$0")")

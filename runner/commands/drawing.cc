@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "plan/names.h"
+
 namespace runner {
 namespace {
 
@@ -101,6 +103,8 @@ class RecordDrawer {
 
  private:
   void AddNamespace(const NamespaceAttributes& ns) {
+    // Within an uplink: its box stands for all of it.
+    if (NodeOfPacketEnd(ns.node)) return;
     places_[ns.name] = drawing_.boxes.size();
     const auto kind = ns.is_switch ? DrawnBox::Kind::kSwitch : DrawnBox::Kind::kNode;
     drawing_.boxes.push_back({.name = ns.node, .kind = kind});
@@ -114,6 +118,7 @@ class RecordDrawer {
     return drawing_.boxes[found->second];
   }
   void AddVeth(const VethAttributes& veth) {
+    if (NodeOfPacketEnd(veth.b.ns)) return;
     const std::string a = Box(veth.a.ns).name;
     drawing_.cables.push_back({.a = a, .b = Box(veth.b.ns).name, .a_label = veth.a.name, .b_label = veth.b.name});
   }

@@ -19,10 +19,13 @@ struct Decision {
 };
 
 /// Without a lock: what is read may change meanwhile, and nothing is written.
-Result<Decision, Errors> Decide(const Context& context, const WantedLab& wanted) {
+Result<Decision, Errors> Decide(const Context& context, const WantedLab& wanted, const PlanOptions& options) {
   const auto journal = OpenRecord(context, wanted.topology.name, Access::kPlan);
   if (!journal.ok()) return Errors{journal.error()};
-  Wish wish = TRY(MakeWish(context, wanted, *journal));
+  // The script's slirp4netns has to have a tap.
+  const WithoutTap without_tap = options.script ? WithoutTap::kNothing : WithoutTap::kPacketSocket;
+  Wish wish = TRY(MakeWish(context, wanted, *journal, without_tap));
+  PrintWarnings(context, WithExcerpts(wish.warnings, wanted.source));
   const auto backend = OpenLinuxBackend(context.backend_options(wanted.topology.name));
   if (!backend.ok()) return Errors{backend.error()};
   Decision decision{.wish = std::move(wish.graph), .record = journal->record(), .plan = {}};
@@ -75,7 +78,7 @@ Ending ShowPlan(const Context& context, const PlanOptions& options) {
   PrintWarnings(context, wanted.warnings);
   TRY(CheckGround(context, wanted));
   return InLab(context, wanted.topology.name, Entry::kLook, [&](const Context& inside) -> Ending {
-    auto decision = Decide(inside, wanted);
+    auto decision = Decide(inside, wanted, options);
     if (!decision.ok()) return WithExcerpts(std::move(decision).error(), wanted.source);
     PrintWarnings(inside, WithExcerpts(decision->plan.notes, wanted.source));
     TRY(Print(inside, wanted.topology.name, options, *decision));

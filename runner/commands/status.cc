@@ -49,7 +49,7 @@ Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
   const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
   std::vector<Resource> resources;
   for (RecordEntry& entry : journal.record()) resources.push_back(std::move(entry.resource));
-  Wish wish{.graph = TRY(Graph::Make(std::move(resources))), .header = journal.header()};
+  Wish wish{.graph = TRY(Graph::Make(std::move(resources))), .header = journal.header(), .warnings = {}};
   wish.header.boot_id = TRY(BootId());
   wish.header.host_namespace = TRY(HostNamespaceId());
   return wish;

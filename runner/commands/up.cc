@@ -25,6 +25,7 @@ Result<Finished, Errors> BringUp(const Context& context, const WantedLab& wanted
   if (!journal.ok()) return Errors{std::move(journal).error()};
   const bool was_up = journal->exists() && journal->is_settled();
   const Wish wish = TRY(MakeWish(context, wanted, *journal));
+  PrintWarnings(context, WithExcerpts(wish.warnings, wanted.source));
   auto backend = run.OpenBackend(wanted.topology.name);
   if (!backend.ok()) return Errors{std::move(backend).error()};
   Outcome outcome = Converge(wish.graph, Purpose::kUp, **backend, *journal, wish.header, after_failure, run.hooks());

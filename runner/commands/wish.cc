@@ -1,9 +1,13 @@
 #include "commands/wish.h"
 
 #include <ctime>
+#include <optional>
+#include <set>
 
 #include "commands/nat_networks.h"
 #include "kernel/boot.h"
+#include "machine/machine.h"
+#include "plan/names.h"
 #include "topology/load.h"
 
 namespace runner {
@@ -34,15 +38,47 @@ Result<LabHeader> MakeHeader(const Context& context, const WantedLab& wanted, co
   return header;
 }
 
+Error SlowerUplink(const Node& node, const machine::Feature& tap) {
+  Error warning = Fail(tap.detail, "it works over a packet socket instead, more slowly under load; " + tap.remedy);
+  warning.where = "uplink " + node.name;
+  warning.severity = Severity::kWarning;
+  warning.at = node.uplink->at;
+  return warning;
+}
+
+/// The nodes of GraphInputs::without_tap: those that have none by the record, and new ones where none can be opened.
+std::set<std::string> NodesWithoutTap(const Topology& topology, const Record& record, WithoutTap without_tap,
+                                      Errors& warnings) {
+  std::set<ResourceId> recorded;
+  for (const RecordEntry& entry : record) recorded.insert(entry.resource.id);
+  std::optional<machine::Feature> probed;
+  std::set<std::string> nodes;
+  for (const Node& node : topology.nodes) {
+    if (!node.uplink || node.uplink->type != Uplink::Type::kSlirp) continue;
+    if (recorded.contains({.kind = Kind::kNamespace, .name = PacketEndPlace(node.name).name})) nodes.insert(node.name);
+    const ResourceId tap{.kind = Kind::kTap, .name = node.name + ":" + node.uplink->interface};
+    if (nodes.contains(node.name) || recorded.contains(tap) || without_tap == WithoutTap::kNothing) continue;
+    if (!probed) probed = machine::ProbeTap();
+    if (probed->level != machine::Level::kLimited) continue;
+    nodes.insert(node.name);
+    warnings.push_back(SlowerUplink(node, *probed));
+  }
+  return nodes;
+}
+
 }  // namespace
 
-Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal) {
+Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal,
+                              WithoutTap without_tap) {
   if (Errors unbuilt = FindUnbuilt(wanted.topology); !unbuilt.empty()) return unbuilt;
   auto header = MakeHeader(context, wanted, journal);
   if (!header.ok()) return Errors{std::move(header).error()};
-  auto graph = BuildGraph(wanted.topology, {.nat_networks = header->nat_networks});
+  GraphInputs inputs{.nat_networks = header->nat_networks, .without_tap = {}};
+  Errors warnings;
+  inputs.without_tap = NodesWithoutTap(wanted.topology, journal.record(), without_tap, warnings);
+  auto graph = BuildGraph(wanted.topology, inputs);
   if (!graph.ok()) return Errors{std::move(graph).error()};
-  return Wish{.graph = std::move(*graph), .header = std::move(*header)};
+  return Wish{.graph = std::move(*graph), .header = std::move(*header), .warnings = std::move(warnings)};
 }
 
 }  // namespace runner

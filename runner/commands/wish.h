@@ -10,9 +10,14 @@ namespace runner {
 struct Wish {
   Graph graph;
   LabHeader header;  // as it shall be recorded
+  Errors warnings;   // what takes the place of something that this machine does not give
 };
 
-/// What the lab shall be. `journal` is its record as it is now.
-Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal);
+/// What a new uplink works over where no tap can be opened.
+enum class WithoutTap { kPacketSocket, kNothing };
+
+/// What the lab shall be. `journal` is its record as it is now: an uplink that stands stays what it is.
+Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal,
+                              WithoutTap without_tap = WithoutTap::kPacketSocket);
 
 }  // namespace runner

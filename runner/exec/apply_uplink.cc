@@ -10,16 +10,28 @@
 #include "kernel/enter.h"
 #include "kernel/files.h"
 #include "kernel/nftables_user.h"
+#include "plan/names.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
 namespace {
 
-/// The MAC of the uplink's tap, from the wish or the record.
-MacAddress TapMac(const ApplyContext& context, const UplinkAttributes& uplink) {
-  const auto found = context.known.find({.kind = Kind::kTap, .name = uplink.node + ":" + uplink.interface});
+/// The lab's side of an uplink, from the wish or the record.
+struct NodeDevice {
+  DeviceAttributes device;
+  NamespaceName far;  // where the other end of a veth is; empty: it is a tap
+};
+
+NodeDevice DeviceOf(const ApplyContext& context, const UplinkAttributes& uplink) {
+  const std::string name = uplink.node + ":" + uplink.interface;
+  const std::string far = PacketEndPlace(uplink.node).name + ":" + uplink.interface;
+  if (const auto tap = context.known.find({.kind = Kind::kTap, .name = name}); tap != context.known.end()) {
+    return {.device = std::get<TapAttributes>(tap->second).device, .far = {}};
+  }
+  const auto found = context.known.find({.kind = Kind::kVeth, .name = name + "--" + far});
   if (found == context.known.end()) return {};
-  return std::get<TapAttributes>(found->second).device.mac.value_or(MacAddress());
+  const auto& veth = std::get<VethAttributes>(found->second);
+  return {.device = veth.a, .far = veth.b.ns};
 }
 
 /// Whether the helper belongs into namespaces that this process is not in.
@@ -31,7 +43,7 @@ UplinkSpec SpecOf(const ApplyContext& context, const UplinkAttributes& uplink) {
   UplinkSpec spec = UplinkSpecFrom(uplink, {.lab = context.options.lab,
                                             .state_folder = context.StateFolder(),
                                             .netns_path = context.sessions.directory().Path(uplink.ns),
-                                            .mac = TapMac(context, uplink)});
+                                            .mac = DeviceOf(context, uplink).device.mac.value_or(MacAddress())});
   const kernel::ProcessIdentity& holder = context.options.host_side.holder;
   spec.holder = holder;
   // From outside, the lab's names are seen through its holder.
@@ -78,13 +90,16 @@ Status ApplyUplink(ApplyContext& context, const Action& action, const UplinkAttr
     case Verb::kCreate: {
       // One that is silent or was left by a crash would hold the tap.
       TRY(StopHelper(context, uplink.node));
-      Session& node = *TRY(context.sessions.Get(uplink.ns));
+      NodeSide node{.netns = TRY(context.sessions.Get(uplink.ns))->place().fd()};
+      if (const NamespaceName far = DeviceOf(context, uplink).far; !far.empty()) {
+        node.far_netns = TRY(context.sessions.Get(far))->place().fd();
+      }
       if (IsLaunchedOutside(context, uplink)) {
-        TRY(StartUplink(SpecOf(context, uplink), node.place().fd(), context.options.host_side.launch));
+        TRY(StartUplink(SpecOf(context, uplink), node, context.options.host_side.launch));
         return {};
       }
       Session& outer = *TRY(context.sessions.Get(uplink.from));
-      TRY(StartUplink(SpecOf(context, uplink), {}, node.place().fd(), outer.place().fd(), context.options.executable));
+      TRY(StartUplink(SpecOf(context, uplink), {}, node, outer.place().fd(), context.options.executable));
       return {};
     }
     default:

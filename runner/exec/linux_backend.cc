@@ -3,6 +3,7 @@
 #include "exec/apply.h"
 #include "exec/marked.h"
 #include "exec/observe.h"
+#include "plan/names.h"
 
 namespace runner {
 namespace {
@@ -46,6 +47,7 @@ class LinuxBackend : public Backend {
     if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes)) {
       add(veth->a);
       add(veth->b);
+      if (NodeOfPacketEnd(veth->b.ns)) apply_.known.insert_or_assign(resource.id, resource.attributes);
     } else if (const auto* tap = std::get_if<TapAttributes>(&resource.attributes)) {
       add(tap->device);
       apply_.known.insert_or_assign(resource.id, resource.attributes);

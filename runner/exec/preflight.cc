@@ -41,7 +41,7 @@ Errors CheckMachine(const Plan& plan) {
   }
   if (tap != nullptr) {
     const machine::Feature feature = machine::ProbeTap();
-    if (feature.level == machine::Level::kMissing) {
+    if (feature.level != machine::Level::kWorks) {
       errors.push_back(Refusal(*tap, "make the tap", feature.detail, feature.remedy));
     }
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -184,7 +185,9 @@ Feature ProbeTap() {
   const auto opened = OpenFile("/dev/net/tun", O_RDWR);
   Feature feature = {.name = "tap device"};
   if (opened) return feature;
-  feature.level = Level::kMissing;
+  // A packet socket takes its place.
+  const Fd packets(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  feature.level = !packets.is_open() && errno == EAFNOSUPPORT ? Level::kMissing : Level::kLimited;
   feature.detail = "/dev/net/tun: " + opened.error().why;
   switch (opened.error().code) {
     case EACCES:

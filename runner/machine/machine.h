@@ -11,7 +11,7 @@ namespace runner::machine {
 /// Everything that can be told, in the order of the page of `doctor`.
 Features Probe();
 
-/// Whether /dev/net/tun can be opened, and what is to be done where it cannot.
+/// Whether /dev/net/tun can be opened, and what is to be done where it cannot; limited where uplinks do without.
 Feature ProbeTap();
 /// "user namespaces": whether an unprivileged process gets one with power in it. `program` is the path that a profile
 /// would be for.

@@ -1,6 +1,7 @@
 // A sound topology as resources, each behind all that it stands on.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +16,8 @@ namespace runner {
 struct GraphInputs {
   /// For each node whose uplink is of type nat without `cidr`: the subnet that was chosen for it.
   std::map<std::string, IpPrefix> nat_networks;
+  /// The nodes whose uplink of type slirp works over a packet socket, for want of a tap.
+  std::set<std::string> without_tap;
 };
 
 class Graph {

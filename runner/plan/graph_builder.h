@@ -84,6 +84,8 @@ class GraphBuilder {
   std::vector<IpPrefix> NetworksOf(const Node& node) const;
   Interface UplinkInterface(const Node& node, const Uplink& uplink) const;
   void AddUplinkDevice(const Node& node, const Uplink& uplink);
+  /// In place of a tap: a veth, whose far end is for the helper's packet socket alone.
+  void AddPacketEnd(const Node& node, const Interface& interface, std::vector<DependsOn> on);
   /// With these the far side reaches every node behind this one by its own address, without NAT here.
   void AddUplinkSysctls(const Node& node, const Uplink& uplink);
   void AddUplinkRoutes(const Node& node, const Uplink& uplink);

@@ -55,13 +55,33 @@ Interface GraphBuilder::UplinkInterface(const Node& node, const Uplink& uplink) 
   return interface;
 }
 
+void GraphBuilder::AddPacketEnd(const Node& node, const Interface& interface, std::vector<DependsOn> on) {
+  const Place place = NodePlace(node);
+  const Place far_place = PacketEndPlace(node.name);
+  Add(Kind::kNamespace, far_place.name,
+      NamespaceAttributes{.name = NamespaceOf(far_place), .node = far_place.name, .is_switch = true, .attach = {}},
+      node.uplink->at, {{.id = {.kind = Kind::kFolder, .name = "netns"}}});
+  Interface far = interface;
+  far.up = {};
+  far.mac = {.value = MacAddress::FromSeed(topology_.name + "/" + far_place.name + "/" + interface.name), .at = {}};
+  const std::string name = DeviceName(place, interface.name);
+  const ResourceId id{.kind = Kind::kVeth, .name = name + "--" + DeviceName(far_place, interface.name)};
+  on.push_back({.id = NamespaceId(far_place)});
+  Add(Kind::kVeth, id.name, VethAttributes{.a = DeviceOf(place, interface), .b = DeviceOf(far_place, far)},
+      node.uplink->at, std::move(on));
+  Declare(place, interface.name, id);
+}
+
 void GraphBuilder::AddUplinkDevice(const Node& node, const Uplink& uplink) {
   const Place place = NodePlace(node);
   const Interface interface = UplinkInterface(node, uplink);
   const std::string name = DeviceName(place, uplink.interface);
   std::vector<DependsOn> on = {{.id = NamespaceId(place)}};
   AfterShaping(place, on);
-  if (uplink.type == Uplink::Type::kSlirp) {
+  if (uplink.type == Uplink::Type::kSlirp && inputs_.without_tap.contains(node.name)) {
+    AddPacketEnd(node, interface, std::move(on));
+    AddUplinkSysctls(node, uplink);
+  } else if (uplink.type == Uplink::Type::kSlirp) {
     TapAttributes tap{.device = DeviceOf(place, interface)};
     Add(Kind::kTap, name, tap, uplink.at, on);
     Declare(place, uplink.interface, {.kind = Kind::kTap, .name = name});

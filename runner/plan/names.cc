@@ -8,6 +8,9 @@
 namespace runner {
 namespace {
 
+// Names of nodes have no dot.
+constexpr std::string_view kPacketEnd = ".uplink";
+
 std::optional<IpAddress> FirstGlobal(const Interface& interface, Family family) {
   for (const Address& address : interface.addresses) {
     const IpAddress& ip = address.prefix.address();
@@ -33,6 +36,16 @@ void AddHostLines(const Topology& topology, std::string_view separator, std::str
 
 NamespaceName NamespaceNameOf(const std::string& lab, const Place& place) {
   return place.is_host() ? "" : lab + "." + place.name;
+}
+
+Place PacketEndPlace(const std::string& node) {
+  return {.kind = Place::Kind::kSwitch, .name = node + std::string(kPacketEnd)};
+}
+
+std::optional<std::string> NodeOfPacketEnd(std::string_view place) {
+  if (!place.ends_with(kPacketEnd)) return std::nullopt;
+  place.remove_suffix(kPacketEnd.size());
+  return std::string(place);
 }
 
 std::optional<IpAddress> FirstGlobalAddress(const Topology& topology, const Node& node, Family family) {

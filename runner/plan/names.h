@@ -1,6 +1,8 @@
 // What a lab calls things on the system, and how its nodes resolve each other's names.
 #pragma once
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plan/resource.h"
@@ -10,6 +12,12 @@ namespace runner {
 
 /// `LAB.NODE`, where `ip netns` finds it; empty for the host.
 NamespaceName NamespaceNameOf(const std::string& lab, const Place& place);
+
+/// Where the far end of the veth stands that an uplink of `node` has in place of a tap: a namespace of its own. No node
+/// can be called so.
+Place PacketEndPlace(const std::string& node);
+/// The node of such a place; nothing for any other name.
+std::optional<std::string> NodeOfPacketEnd(std::string_view place);
 
 /// The node's first global address of the family: its interfaces in file order, then its bridges, `lo` last.
 std::optional<IpAddress> FirstGlobalAddress(const Topology& topology, const Node& node, Family family);

@@ -101,7 +101,8 @@ void Frames::Drain() {
   for (int i = 0; i < kFramesOfRound; ++i) {
     const ssize_t size = read(tap_.get(), buffer_.data(), buffer_.size());
     if (size < 0) {
-      if (errno == EBADFD) return lost_();
+      // The tap's word for it, and the packet socket's.
+      if (errno == EBADFD || errno == ENETDOWN) return lost_();
       // EIO: the interface is down; nothing comes until it is up.
       break;
     }
@@ -217,7 +218,10 @@ void Frames::Write(std::span<std::uint8_t> first, std::span<const std::uint8_t> 
       iovec{.iov_base = const_cast<std::uint8_t*>(rest.data()), .iov_len = rest.size()},
   };
   // A frame that the interface does not take (down, out of memory) is lost, as frames are.
-  [[maybe_unused]] const ssize_t written = writev(tap_.get(), parts.data(), parts.size());
+  const bool written = writev(tap_.get(), parts.data(), parts.size()) >= 0;
+  // In place of a tap a packet socket, which takes no datagram over the MTU.
+  if (written || errno != EMSGSIZE || tcp || first.size() <= kEthernetHeader + spec_.mtu) return;
+  for (auto& fragment : FragmentIpv4(first, spec_.mtu)) Write(fragment, {}, 0);
 }
 
 }  // namespace runner

@@ -91,6 +91,32 @@ std::vector<std::vector<std::uint8_t>> FragmentIpv6(std::span<const std::uint8_t
   return fragments;
 }
 
+std::vector<std::vector<std::uint8_t>> FragmentIpv4(std::span<const std::uint8_t> frame, std::uint32_t mtu) {
+  std::vector<std::vector<std::uint8_t>> fragments;
+  constexpr std::size_t kLeastMtu = 68;
+  if (ProtocolOf(frame) == 0 || Get16(&frame[12]) != kEtherIpv4 || mtu < kLeastMtu) return fragments;
+  const std::size_t ip_header = IpHeaderOf(frame);
+  const std::size_t headers = kEthernetHeader + ip_header;
+  if (ip_header < 20 || frame.size() <= kEthernetHeader + mtu) return fragments;
+  const std::size_t step = (mtu - ip_header) / 8 * 8;
+  const auto payload = frame.subspan(headers);
+  // It may be a fragment itself.
+  constexpr std::uint32_t kMore = 0x2000;
+  const std::uint32_t whole = Get16(&frame[kEthernetHeader + 6]) & 0x3fffU;
+  for (std::size_t at = 0; at < payload.size(); at += step) {
+    const auto part = payload.subspan(at, std::min(step, payload.size() - at));
+    auto& out = fragments.emplace_back(headers + part.size());
+    std::copy_n(frame.begin(), headers, out.begin());
+    std::copy(part.begin(), part.end(), &out[headers]);
+    std::uint8_t* ip = &out[kEthernetHeader];
+    Put16(ip + 2, ip_header + part.size());
+    Put16(ip + 6, (whole + at / 8) | (at + part.size() < payload.size() ? kMore : 0U));
+    Put16(ip + 10, 0);
+    Put16(ip + 10, Checksum(SumWords({ip, ip_header})));
+  }
+  return fragments;
+}
+
 std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame) {
   if (frame.size() < kEthernetHeader + 20) return 0;
   const std::uint8_t* ip = &frame[kEthernetHeader];

@@ -68,11 +68,13 @@ std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame);
 
 /// A whole frame with right checksums, in place of what `frame` was; false if the payload is more than a datagram
 /// holds. It may be longer than an MTU: IPv6 is to be fragmented by whoever sends it, IPv4 by the kernel where it
-/// routes.
+/// routes, or where the interface does not take it.
 bool BuildUdp(std::vector<std::uint8_t>& frame, const MacAddress& source_mac, const MacAddress& destination_mac,
               const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload);
 
 /// An IPv6 frame over `mtu` in fragments (RFC 8200 4.5); others as they are.
 std::vector<std::vector<std::uint8_t>> FragmentIpv6(std::span<const std::uint8_t> frame, std::uint32_t mtu);
+/// An IPv4 frame over `mtu` in fragments (RFC 791 3.2), whether or not it may be; others not at all.
+std::vector<std::vector<std::uint8_t>> FragmentIpv4(std::span<const std::uint8_t> frame, std::uint32_t mtu);
 
 }  // namespace runner

@@ -25,6 +25,7 @@
 #include "uplink/helper.h"
 #include "uplink/loop.h"
 #include "uplink/own_namespaces.h"
+#include "uplink/packet_end.h"
 #include "uplink/process_id.h"
 #include "uplink/tap.h"
 
@@ -111,11 +112,15 @@ Status Become(const UplinkSpec& spec, int node_end, int outer_netns, int orders,
 }
 
 // The lab's side of the uplink, which the helper inherits.
-Result<Fd> OpenNodeEnd(const UplinkSpec& spec, int node_netns) {
-  if (spec.kind == UplinkSpec::Kind::kSlirp) return OpenTap(node_netns, spec.interface);
-  Fd node(fcntl(node_netns, F_DUPFD_CLOEXEC, 0));
-  if (!node.is_open()) return SystemError(errno, "hand the namespace to the helper");
-  return node;
+Result<Fd> OpenNodeEnd(const UplinkSpec& spec, const NodeSide& node) {
+  if (spec.kind == UplinkSpec::Kind::kRelay) {
+    Fd netns(fcntl(node.netns, F_DUPFD_CLOEXEC, 0));
+    if (!netns.is_open()) return SystemError(errno, "hand the namespace to the helper");
+    return netns;
+  }
+  if (node.far_netns < 0) return OpenTap(node.netns, spec.interface);
+  TRY(LimitOffloads(node.netns, spec.interface));
+  return OpenPacketEnd(node.far_netns, spec.interface);
 }
 
 struct Answer {
@@ -280,20 +285,20 @@ Result<UplinkProcess> LaunchHelper(const UplinkSpec& spec, const std::vector<For
   return std::move(*answer.error).Wrap(fmt::format("uplink {}", spec.node));
 }
 
-Result<UplinkProcess> StartUplink(const UplinkSpec& spec, int node_netns, const HelperLauncher& launch) {
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const NodeSide& node, const HelperLauncher& launch) {
   const std::string where = fmt::format("uplink {}", spec.node);
-  const Fd node_end = TRY(OpenNodeEnd(spec, node_netns).Wrap(where));
+  const Fd node_end = TRY(OpenNodeEnd(spec, node).Wrap(where));
   UplinkProcess process = TRY(launch(spec, node_end.get()));
   if (spec.kind != UplinkSpec::Kind::kSlirp) return process;
-  Status carrier = WaitForCarrier(node_netns, spec.interface, kCarrierLimit);
+  Status carrier = WaitForCarrier(node.netns, spec.interface, kCarrierLimit);
   if (carrier.ok()) return process;
   TRY(StopUplink(process));
   return std::move(carrier).error().Wrap(where);
 }
 
-Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
-                                  int outer_netns, const std::string& executable) {
-  return StartUplink(spec, node_netns, [&](const UplinkSpec& wanted, int node_end) {
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards,
+                                  const NodeSide& node, int outer_netns, const std::string& executable) {
+  return StartUplink(spec, node, [&](const UplinkSpec& wanted, int node_end) {
     return LaunchHelper(wanted, forwards, node_end, outer_netns, executable);
   });
 }

@@ -44,21 +44,27 @@ struct UplinkState {
   std::string slirp_version;          // kServing, of Kind::kSlirp
 };
 
-/// Starts the helper, detached, and waits until it serves. The namespaces are open descriptors of /…/ns/net: the node's
-/// (where the tap stands already, CreateTap) and the one the traffic leaves from. `executable` is this program
-/// ("/proc/self/exe"). The error is the helper's own text where it had one; nothing is left running then.
-Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_netns,
-                                  int outer_netns, const std::string& executable);
+/// Where the lab's side of an uplink stands already: open descriptors of /…/ns/net.
+struct NodeSide {
+  int netns = -1;      // the node's, which has the interface: a tap of CreateTap, or an end of a veth
+  int far_netns = -1;  // where that veth's other end is, under the same name; negative: it is a tap
+};
 
-/// Starts the helper's process, detached, and waits until it serves. `node_end` is what OpenTap opened, or for the
-/// relay alone the node's namespace; `outer_netns` is where the traffic leaves from, negative for the caller's own
-/// namespace.
+/// Starts the helper, detached, and waits until it serves. `outer_netns` is the namespace that the traffic leaves from.
+/// `executable` is this program ("/proc/self/exe"). The error is the helper's own text where it had one; nothing is
+/// left running then.
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards,
+                                  const NodeSide& node, int outer_netns, const std::string& executable);
+
+/// Starts the helper's process, detached, and waits until it serves. `node_end` is what OpenTap or OpenPacketEnd
+/// opened, or for the relay alone the node's namespace; `outer_netns` is where the traffic leaves from, negative for
+/// the caller's own namespace.
 Result<UplinkProcess> LaunchHelper(const UplinkSpec& spec, const std::vector<ForwardSpec>& forwards, int node_end,
                                    int outer_netns, const std::string& executable);
 
 /// As above, with another process that launches the helper: one in the namespaces that the traffic leaves from.
 using HelperLauncher = std::function<Result<UplinkProcess>(const UplinkSpec& spec, int node_end)>;
-Result<UplinkProcess> StartUplink(const UplinkSpec& spec, int node_netns, const HelperLauncher& launch);
+Result<UplinkProcess> StartUplink(const UplinkSpec& spec, const NodeSide& node, const HelperLauncher& launch);
 
 /// Asks the helper of `node` in `state_folder`. With `recorded`, another process than that one counts as gone.
 UplinkState ReadUplink(const std::string& state_folder, const std::string& node,

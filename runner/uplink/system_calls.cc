@@ -33,8 +33,8 @@ constexpr std::array kAllowed = {
     SCMP_SYS(fstat), SCMP_SYS(ftruncate), SCMP_SYS(dup2), SCMP_SYS(dup3),
     // Sockets. bind and listen: ports are published on a running lab.
     SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(shutdown),
-    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendto),
-    SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
+    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
+    SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
     // Waiting.
     SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
     SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
@@ -99,7 +99,10 @@ bool AddSockets(Rules& rules) {
       }
     }
   }
-  return rules.Add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {{0, kWord, AF_UNIX}});
+  // Options of all protocols of the internet; of the packet socket that may be in the tap's place, none.
+  return rules.Add(SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), {{1, kWord - 0xff, 0}}) &&
+         rules.Add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), {{1, kWord, SOL_PACKET}}) &&
+         rules.Add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {{0, kWord, AF_UNIX}});
 }
 
 bool AddMemory(Rules& rules) {

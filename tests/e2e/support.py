@@ -252,11 +252,11 @@ class RootlessSandbox(Sandbox):
     """A machine on which the command under test belongs to an ordinary user. What the test itself looks at, it looks at
     as root; a lab's namespaces are found through its holder, by the names that they have as root's."""
 
-    def __init__(self):
+    def __init__(self, tap_mode="0666"):
         super().__init__()
-        # The device may be its owner's only; that is the machine's business, not this test's.
+        # The device may be its owner's only; that is the machine's business, not a test's that does not ask.
         self.run(["sh", "-ec", f"mkdir -p {RUNTIME}; chown {USER}:{USER} {RUNTIME}; chmod 0700 {RUNTIME}; "
-                  "mknod -m 0666 /run/tun c 10 200; mount --bind /run/tun /dev/net/tun"], check=True)
+                  f"mknod -m {tap_mode} /run/tun c 10 200; mount --bind /run/tun /dev/net/tun"], check=True)
 
     def argv(self, argv, namespace=None, cwd="/"):
         words = [str(word) for word in argv]
@@ -280,7 +280,7 @@ class RootlessSandbox(Sandbox):
 
     def holder_of(self, name):
         """The holder of the lab whose node's namespace has this name, or that it names by a path; None without one."""
-        match = re.search(r"(?:^|netns/)([a-z0-9][a-z0-9_-]*)\.[A-Za-z0-9][A-Za-z0-9_-]*(?:$|[/ ])", name)
+        match = re.search(r"(?:^|netns/)([a-z0-9][a-z0-9_-]*)\.[A-Za-z0-9][A-Za-z0-9_.-]*(?:$|[/ ])", name)
         return self.holder(match.group(1)) if match else None
 
     def holder(self, lab):

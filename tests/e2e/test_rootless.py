@@ -20,8 +20,10 @@ links: [{endpoints: ["a:eth0", "b:eth0"]}]
 
 @unittest.skipIf(os.geteuid() != 0, "only root can make a machine that has ordinary users")
 class RootlessCase(support.SandboxCase):
+    TAP_MODE = "0666"  # of /dev/net/tun
+
     def setUp(self):
-        self.box = support.RootlessSandbox()
+        self.box = support.RootlessSandbox(self.TAP_MODE)
         self.addCleanup(self.box.close)
 
     def folder(self):
@@ -367,7 +369,8 @@ class Uplink(RootlessCase):
         self.before = self.box.snapshot()
         with open(os.path.join(support.ROOT, "topologies/rootless-pods.yaml"), encoding="utf-8") as file:
             text = file.read().replace("127.0.0.1:18081:", "18081:")
-        self.toporun("up", self.write("pods.yaml", text))
+        self.path = self.write("pods.yaml", text)
+        self.up = self.toporun("up", self.path).stderr
 
     def test_pods_published_and_out(self):
         web = self.box.start([support.TOPORUN, "exec", "rootless-pods", "web", "--", PYTHON, "-B", "-u", "-c", """
@@ -412,6 +415,52 @@ server.serve_forever()
         self.assertIn("uplink", self.toporun("status", "rootless-pods", status=5).stdout)
         self.toporun("up", "rootless-pods")
         self.toporun("status", "rootless-pods")
+
+
+class UplinkWithoutTap(Uplink):
+    """The same where the device is its owner's only: over a packet socket."""
+
+    TAP_MODE = "0600"
+    WARNING = (r"pods\.yaml:8:13: warning: uplink netns: /dev/net/tun: permission denied: it works over a packet socket "
+               "instead, more slowly under load; chmod 0666 /dev/net/tun, or run as root\n")
+
+    def test_it_says_so_once(self):
+        self.assertRegex(self.up, self.WARNING)
+        self.assertEqual("rootless-pods is up to date: nothing to do\n", self.toporun("up", self.path).stderr)
+        self.box.run(["chmod", "0666", "/dev/net/tun"], check=True)
+        self.assertEqual("rootless-pods is up to date: nothing to do\n", self.toporun("up", self.path).stderr)
+        self.toporun("status", "rootless-pods")
+        self.toporun("down", "rootless-pods")
+        self.assertNotIn("warning", self.toporun("up", self.path).stderr)
+        self.toporun("down", "rootless-pods")
+        self.box.run(["chmod", "0600", "/dev/net/tun"], check=True)
+        self.assertNothingLeft(self.before)
+
+    def test_a_plan_says_so_and_a_script_needs_the_device(self):
+        self.toporun("down", "rootless-pods")
+        self.assertRegex(self.toporun("plan", self.path).stderr, self.WARNING)
+        done = self.toporun("plan", "--script", self.path, status=1)
+        self.assertIn("chmod 0666 /dev/net/tun", done.stderr)
+        self.assertNothingLeft(self.before)
+
+    def test_a_removed_interface_is_told_and_brought_back(self):
+        (helper,) = self.processes("uplink-helper")
+        self.toporun("exec", "rootless-pods", "netns", "--", "ip", "link", "del", "tap0")
+        self.wait_until_gone(helper)
+        status = self.toporun("status", "rootless-pods", status=5).stdout
+        for gone in ("link netns:tap0--netns.uplink:tap0", "uplink netns", "route netns/default"):
+            self.assertRegex(status, rf"(?m)^- +{gone} +is gone")
+        self.toporun("up", "rootless-pods")
+        self.toporun("status", "rootless-pods")
+        self.assertEqual([], [line for line in self.toporun("graph", "--format", "dot", "rootless-pods").stdout.splitlines()
+                              if "netns.uplink" in line], "it is a part of the uplink")
+        self.toporun("down", "rootless-pods")
+        self.assertNothingLeft(self.before)
+
+    def test_nothing_but_the_helper_is_there(self):
+        far = ("exec", "rootless-pods", "netns.uplink", "--")
+        self.assertEqual("", self.toporun(*far, "ip", "-o", "address", "show", "tap0").stdout)
+        self.assertEqual("", self.toporun(*far, "ip", "-6", "route").stdout)
 
 
 class Example(RootlessCase):

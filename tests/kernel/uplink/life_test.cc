@@ -81,7 +81,7 @@ TEST(UplinkLife, SecondHelperOfOneUplinkIsRefused) {
   InSandbox([] {
     Network network;
     network.Start();
-    const auto second = StartUplink(network.spec, {}, network.node(), network.host(), "/proc/self/exe");
+    const auto second = StartUplink(network.spec, {}, network.side(), network.host(), "/proc/self/exe");
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().text(), "uplink r1: attach to the tap \"tap0\": another process serves it");
     EXPECT_EQ(FindUplinks(network.spec.lab).size(), 1U);
@@ -152,11 +152,38 @@ TEST(UplinkLife, EndsWithItsTap) {
   });
 }
 
+TEST(UplinkLife, EndsWithTheVethThatStandsForATap) {
+  for (const char* end : {"ip -n lab.r1 link del tap0", "ip -n far link set tap0 down"}) {
+    InSandbox([end] {
+      Network network(1500, Network::End::kPacketSocket);
+      const UplinkProcess process = network.Start();
+      Shell("ip -n lab.r1 link set tap0 down && ip -n lab.r1 link set tap0 up");
+      EXPECT_EQ(ReadUplink(network.spec.state_folder, "r1", process).life, Life::kServing);
+      Shell(end);
+      EXPECT_TRUE(EndsSoon(process)) << end;
+      EXPECT_THAT(Shell("cat /run/toporun-lab/uplink-r1.log"), HasSubstr("the tap \"tap0\" is gone"));
+    });
+  }
+}
+
+TEST(UplinkLife, NextOneTakesUpTheVethOfAKilledOne) {
+  InSandbox([] {
+    Network network(1500, Network::End::kPacketSocket);
+    const UplinkProcess process = network.Start();
+    kill(process.pid, SIGKILL);
+    ASSERT_TRUE(EndsSoon(process));
+    EXPECT_EQ(Ip("-n lab.r1 route show").size(), 2U) << "addresses and routes outlive it";
+    network.Start();
+    const Fd listener = TcpListener(network.world(), Network::kWorld, 7000);
+    EXPECT_TRUE(TcpConnect(network.node(), Network::kWorld, 7000).is_open());
+  });
+}
+
 TEST(UplinkLife, Case25FailedStartLeavesNothing) {
   InSandbox([] {
     Network network;
     const auto text = [&network](const UplinkSpec& spec) {
-      const auto started = StartUplink(spec, {}, network.node(), network.host(), "/proc/self/exe");
+      const auto started = StartUplink(spec, {}, network.side(), network.host(), "/proc/self/exe");
       return started ? std::string("started") : started.error().text();
     };
     UplinkSpec spec = network.spec;
@@ -169,10 +196,10 @@ TEST(UplinkLife, Case25FailedStartLeavesNothing) {
     spec.outbound = {"eth9"};
     EXPECT_EQ(text(spec),
               "uplink r1: outbound address \"eth9\": no interface of that name has an address where the uplink leaves");
-    const auto no_program = StartUplink(network.spec, {}, network.node(), network.host(), "/nonexistent");
+    const auto no_program = StartUplink(network.spec, {}, network.side(), network.host(), "/nonexistent");
     ASSERT_FALSE(no_program);
     EXPECT_EQ(no_program.error().text(), "uplink r1: open \"/nonexistent\": no such file or directory");
-    const auto false_program = StartUplink(network.spec, {}, network.node(), network.host(), "/bin/false");
+    const auto false_program = StartUplink(network.spec, {}, network.side(), network.host(), "/bin/false");
     ASSERT_FALSE(false_program);
     EXPECT_EQ(false_program.error().text(), "uplink r1: the helper ended before it was ready");
     EXPECT_TRUE(FindUplinks(network.spec.lab).empty());

@@ -16,12 +16,16 @@ namespace runner::test {
 
 class Network {
  public:
-  /// Makes namespaces, links, addresses and the tap.
-  explicit Network(std::uint32_t mtu = 1500);
+  /// What the node's `tap0` is: a tap, or an end of a veth whose other end is in a namespace of its own.
+  enum class End { kTap, kPacketSocket };
+
+  /// Makes namespaces, links, addresses and the node's end.
+  explicit Network(std::uint32_t mtu = 1500, End end = End::kTap);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
   int node() const { return node_.get(); }
+  NodeSide side() const { return {.netns = node_.get(), .far_netns = far_.is_open() ? far_.get() : -1}; }
   int host() const { return host_.get(); }
   int world() const { return world_.get(); }
 
@@ -42,6 +46,7 @@ class Network {
 
  private:
   Fd node_;
+  Fd far_;
   Fd host_;
   Fd world_;
 };

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "uplink/helper.h"
 #include "uplink/loop.h"
 #include "uplink/sockets.h"
@@ -71,7 +73,7 @@ bool WaitFor(const Fd& socket, short events, int limit_ms) {
 
 }  // namespace
 
-Network::Network(std::uint32_t mtu) {
+Network::Network(std::uint32_t mtu, End end) {
   Shell("ip netns add host && ip netns add world && ip netns add lab.r1");
   Shell(
       "ip -n host link set lo up; ip -n world link set lo up; ip -n lab.r1 link set lo up;"
@@ -95,8 +97,16 @@ Network::Network(std::uint32_t mtu) {
   spec.node_path = "/run/netns/lab.r1";
   spec.resolv_conf = "/run/resolv.conf";
   Shell("mkdir -p /run/toporun-lab; : > /run/resolv.conf");
-  const Status made = CreateTap(node_.get(), spec.interface, spec.mac, mtu);
-  EXPECT_TRUE(made) << made.error().text();
+  if (end == End::kTap) {
+    const Status made = CreateTap(node_.get(), spec.interface, spec.mac, mtu);
+    EXPECT_TRUE(made) << made.error().text();
+  } else {
+    Shell(fmt::format(
+        "ip netns add far && ip -n lab.r1 link add tap0 address {} mtu {} type veth peer name tap0 netns far mtu {} &&"
+        "ip -n far link set tap0 up",
+        spec.mac.text(), mtu, mtu));
+    far_ = OpenNamespace("far");
+  }
   Shell(
       "ip -n lab.r1 addr add 10.0.2.100/24 dev tap0; ip -n lab.r1 addr add fd00::100/64 dev tap0 nodad;"
       "ip -n lab.r1 link set tap0 up; ip -n lab.r1 route add default via 10.0.2.2;"
@@ -104,7 +114,7 @@ Network::Network(std::uint32_t mtu) {
 }
 
 UplinkProcess Network::Start(const std::vector<ForwardSpec>& forwards) {
-  auto process = StartUplink(spec, forwards, node(), host(), "/proc/self/exe");
+  auto process = StartUplink(spec, forwards, side(), host(), "/proc/self/exe");
   EXPECT_TRUE(process) << process.error().text();
   return process ? *process : UplinkProcess();
 }

@@ -219,7 +219,7 @@ TEST(UplinkPublish, Case05TakenPortIsNamedWithItsOwner) {
     EXPECT_EQ(text(Publish(kTcp, "198.51.100.1", 80, Network::kNode, 80)),
               "publish 198.51.100.1 port 80/tcp: no interface there has the address 198.51.100.1");
     // The helper itself says it, too, and leaves nothing.
-    const auto started = StartUplink(network.spec, {Publish(kTcp, "0.0.0.0", 8081, Network::kNode, 80)}, network.node(),
+    const auto started = StartUplink(network.spec, {Publish(kTcp, "0.0.0.0", 8081, Network::kNode, 80)}, network.side(),
                                      network.host(), "/proc/self/exe");
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().text(),

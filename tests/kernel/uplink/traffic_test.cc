@@ -1,5 +1,10 @@
 #include <gmock/gmock.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
+
+#include <array>
 
 #include <fmt/format.h>
 
@@ -31,6 +36,10 @@ std::string FragmentsOf(const std::string& netns) {
       "ip netns exec {} nstat -asz IpFragCreates Ip6FragCreates | awk '/Frag/ {{printf \"%d \", $2}}'", netns));
 }
 
+class UplinkTraffic : public testing::TestWithParam<Network::End> {};
+INSTANTIATE_TEST_SUITE_P(, UplinkTraffic, testing::Values(Network::End::kTap, Network::End::kPacketSocket),
+                         [](const auto& end) { return end.param == Network::End::kTap ? "Tap" : "PacketSocket"; });
+
 void ExchangeTcp(Network& network, const char* server_address) {
   const Fd listener = TcpListener(network.world(), server_address, 7000);
   const Fd client = TcpConnect(network.node(), server_address, 7000);
@@ -42,19 +51,19 @@ void ExchangeTcp(Network& network, const char* server_address) {
   EXPECT_TRUE(Pump(server.socket, client, content) == content) << "to the node";
 }
 
-TEST(UplinkTraffic, Case04TcpOfBothFamiliesBothWays) {
+TEST_P(UplinkTraffic, Case04TcpOfBothFamiliesBothWays) {
   InSandbox([] {
-    Network network;
+    Network network(1500, GetParam());
     network.Start();
     ExchangeTcp(network, Network::kWorld);
     ExchangeTcp(network, Network::kWorld6);
   });
 }
 
-TEST(UplinkTraffic, Case19EveryMtu) {
+TEST_P(UplinkTraffic, Case19EveryMtu) {
   for (const std::uint32_t mtu : {1280U, 1500U, 9000U, 65520U}) {
     InSandbox([mtu] {
-      Network network(mtu);
+      Network network(mtu, GetParam());
       network.Start();
       EXPECT_EQ(Ip("-n lab.r1 link show tap0")[0]["mtu"], mtu);
       ExchangeTcp(network, Network::kWorld);
@@ -63,9 +72,9 @@ TEST(UplinkTraffic, Case19EveryMtu) {
   }
 }
 
-TEST(UplinkTraffic, Case04UdpOfBothFamilies) {
+TEST_P(UplinkTraffic, Case04UdpOfBothFamilies) {
   InSandbox([] {
-    Network network;
+    Network network(1500, GetParam());
     network.Start();
     for (const char* address : {Network::kWorld, Network::kWorld6}) {
       const bool ipv6 = address == Network::kWorld6;
@@ -95,6 +104,51 @@ TEST(UplinkTraffic, Case04UdpOfBothFamilies) {
   });
 }
 
+TEST_P(UplinkTraffic, DatagramsThatTheKernelWouldCutLaterArriveCut) {
+  InSandbox([] {
+    Network network(1500, GetParam());
+    network.Start();
+    const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
+    const Fd client = UdpSocket(network.node(), "0.0.0.0", 0);
+    const int segment = 1000;
+    ASSERT_EQ(setsockopt(client.get(), SOL_UDP, UDP_SEGMENT, &segment, sizeof segment), 0);
+    SendTo(client, Network::kWorld, 7001, RandomContent(10000));
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(Receive(server).payload.size(), 1000U) << i;
+  });
+}
+
+// A frame as an interface of a VLAN over the node's would send it.
+std::vector<std::uint8_t> Tagged(const Network& network, std::string_view payload) {
+  std::vector<std::uint8_t> frame;
+  const std::vector<std::uint8_t> bytes(payload.begin(), payload.end());
+  BuildUdp(frame, network.spec.mac, MacAddress({0x52, 0x55, 10, 0, 2, 2}),
+           {.address = *IpAddress::Parse(Network::kNode), .port = 7002},
+           {.address = *IpAddress::Parse(Network::kWorld), .port = 7001}, bytes);
+  const std::array<std::uint8_t, 4> tag = {0x81, 0, 0, 7};
+  frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+  return frame;
+}
+
+TEST_P(UplinkTraffic, FramesOfAVlanAreNotTakenForTheLabsOwn) {
+  InSandbox([] {
+    Network network(1500, GetParam());
+    network.Start();
+    const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
+    const auto inside = InNetns::Enter(network.node());
+    ASSERT_TRUE(inside);
+    const Fd raw(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    sockaddr_ll address = {};
+    address.sll_family = AF_PACKET;
+    address.sll_ifindex = static_cast<int>(if_nametoindex("tap0"));
+    const auto frame = Tagged(network, "tagged");
+    ASSERT_EQ(
+        sendto(raw.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address),
+        static_cast<ssize_t>(frame.size()));
+    SendTo(UdpSocket(network.node(), "0.0.0.0", 0), Network::kWorld, 7001, "plain");
+    EXPECT_EQ(Receive(server).payload, "plain");
+  });
+}
+
 // The groups that may ping without privilege, in the namespace that the uplink leaves by: the helper's, or none.
 void SetPingGroups(const Network& network, bool helper) {
   const auto inside = InNetns::Enter(network.host());
@@ -105,9 +159,9 @@ void SetPingGroups(const Network& network, bool helper) {
   ASSERT_TRUE(WriteExisting("/proc/sys/net/ipv4/ping_group_range", "0 0"));
 }
 
-TEST(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
+TEST_P(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
   InSandbox([] {
-    Network network;
+    Network network(1500, GetParam());
     SetPingGroups(network, true);
     network.Start();
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
@@ -116,9 +170,9 @@ TEST(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
   });
 }
 
-TEST(UplinkTraffic, Case21PingOutwardsNeedsTheGroupOnTheHost) {
+TEST_P(UplinkTraffic, Case21PingOutwardsNeedsTheGroupOnTheHost) {
   InSandbox([] {
-    Network network;
+    Network network(1500, GetParam());
     SetPingGroups(network, false);
     const UplinkProcess process = network.Start();
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
@@ -129,9 +183,9 @@ TEST(UplinkTraffic, Case21PingOutwardsNeedsTheGroupOnTheHost) {
   });
 }
 
-TEST(UplinkTraffic, Case17Case18RoutedNodeNeedsNeitherNatNorProxyArp) {
+TEST_P(UplinkTraffic, Case17Case18RoutedNodeNeedsNeitherNatNorProxyArp) {
   InSandbox([] {
-    Network network;
+    Network network(1500, GetParam());
     AddInner(1500);
     const std::vector<ForwardSpec> published = {Publish(ForwardSpec::Protocol::kTcp, "0.0.0.0", 8080, "10.7.0.2", 80),
                                                 Publish(ForwardSpec::Protocol::kTcp, "::", 8080, "fd07::2", 80),
@@ -160,9 +214,9 @@ TEST(UplinkTraffic, Case17Case18RoutedNodeNeedsNeitherNatNorProxyArp) {
 }
 
 // Connections from behind a link that takes less than the tap, and to there.
-TEST(UplinkTraffic, Case17SegmentsFitTheNarrowestLinkOfTheLab) {
+TEST_P(UplinkTraffic, Case17SegmentsFitTheNarrowestLinkOfTheLab) {
   InSandbox([] {
-    Network network(65520);
+    Network network(65520, GetParam());
     AddInner(1400);
     network.Start({Publish(ForwardSpec::Protocol::kTcp, "0.0.0.0", 8080, "10.7.0.2", 80),
                    Publish(ForwardSpec::Protocol::kTcp, "::", 8080, "fd07::2", 80)});
@@ -198,10 +252,10 @@ Fd RawIcmp(int netns) {
   return socket;
 }
 
-TEST(UplinkTraffic, Case16OutboundAddressIsUsed) {
+TEST_P(UplinkTraffic, Case16OutboundAddressIsUsed) {
   for (const char* outbound : {"192.0.2.9", "w1"}) {
     InSandbox([outbound] {
-      Network network;
+      Network network(1500, GetParam());
       Shell(
           "ip -n host link add w1 type veth peer name h1 netns world; ip -n host addr add 192.0.2.9/32 dev w1;"
           "ip -n host addr del 192.0.2.9/24 dev w0; ip -n host link set w1 up; ip -n world link set h1 up");

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/unit/uplink/frame.h"
 #include "uplink/frame_filter.h"
 #include "uplink/offload.h"
+#include "uplink/reassembly.h"
 
 namespace runner {
 namespace {
@@ -57,6 +60,28 @@ TEST(BuildUdp, ParsesBackAndChecks) {
     }
     EXPECT_TRUE(std::equal(kB.bytes(), kB.bytes() + 6, frame.begin()));
   }
+}
+
+TEST(FragmentIpv4, PartsFitAndMakeTheWholeAgainAfterASecondCut) {
+  const auto whole = test::Udp("192.0.2.1", 53, "10.0.2.100", 5000, std::string(4000, 'x') + "end");
+  std::vector<std::vector<std::uint8_t>> parts;
+  for (const auto& part : FragmentIpv4(whole, 1500)) {
+    ASSERT_LE(part.size(), kEthernetHeader + 1500);
+    const auto smaller = FragmentIpv4(part, 600);
+    for (const auto& small : smaller) EXPECT_LE(small.size(), kEthernetHeader + 600);
+    parts.insert(parts.end(), smaller.begin(), smaller.end());
+  }
+  ASSERT_EQ(parts.size(), 8U);
+  Reassembler reassembler;
+  std::optional<std::vector<std::uint8_t>> again;
+  for (const auto& part : parts) {
+    EXPECT_EQ(Checksum(SumWords(std::span(part).subspan(kEthernetHeader, 20))), 0);
+    again = reassembler.Take(part, 0);
+  }
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, whole);
+  EXPECT_TRUE(FragmentIpv4(whole, 9000).empty());
+  EXPECT_TRUE(FragmentIpv4(test::Udp("fd00::1", 1, "fd00::2", 2, std::string(4000, 'x')), 1500).empty());
 }
 
 TEST(FragmentIpv6, PartsFitAndMakeTheWhole) {

@@ -9,8 +9,8 @@
 namespace runner {
 namespace {
 
-std::vector<std::vector<std::uint8_t>> FragmentIpv4(const std::vector<std::uint8_t>& frame, std::size_t step,
-                                                    std::uint16_t id = 7) {
+std::vector<std::vector<std::uint8_t>> PartsOfIpv4(const std::vector<std::uint8_t>& frame, std::size_t step,
+                                                   std::uint16_t id = 7) {
   constexpr std::size_t kHeaders = kEthernetHeader + 20;
   std::vector<std::vector<std::uint8_t>> parts;
   for (std::size_t at = kHeaders; at < frame.size(); at += step) {
@@ -35,7 +35,7 @@ std::vector<std::uint8_t> Whole6() {
 TEST(Reassembler, PutsEveryOrderTogether) {
   for (const bool ipv6 : {false, true}) {
     const auto whole = ipv6 ? Whole6() : Whole4();
-    const auto parts = ipv6 ? FragmentIpv6(whole, 1280) : FragmentIpv4(whole, 1000);
+    const auto parts = ipv6 ? FragmentIpv6(whole, 1280) : PartsOfIpv4(whole, 1000);
     ASSERT_GE(parts.size(), 4U);
     std::vector<std::size_t> order(parts.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -60,7 +60,7 @@ TEST(Reassembler, PutsEveryOrderTogether) {
 }
 
 TEST(Reassembler, OverlapThrowsAllAway) {
-  const auto parts = FragmentIpv4(Whole4(), 1000);
+  const auto parts = PartsOfIpv4(Whole4(), 1000);
   auto overlapping = parts[1];
   Put16(&overlapping[kEthernetHeader + 6], 0x2000 | 124);  // eight bytes early
   Reassembler reassembler;
@@ -73,7 +73,7 @@ TEST(Reassembler, OverlapThrowsAllAway) {
 }
 
 TEST(Reassembler, TwoEndsThrowAllAway) {
-  const auto parts = FragmentIpv4(Whole4(), 1000);
+  const auto parts = PartsOfIpv4(Whole4(), 1000);
   auto early_end = parts[1];
   Put16(&early_end[kEthernetHeader + 6], 125);
   for (const bool end_first : {false, true}) {
@@ -85,9 +85,9 @@ TEST(Reassembler, TwoEndsThrowAllAway) {
 }
 
 TEST(Reassembler, RefusesWhatCannotBe) {
-  const auto parts = FragmentIpv4(Whole4(), 1000);
+  const auto parts = PartsOfIpv4(Whole4(), 1000);
   Reassembler reassembler;
-  auto odd = FragmentIpv4(Whole4(), 1001)[0];
+  auto odd = PartsOfIpv4(Whole4(), 1001)[0];
   EXPECT_FALSE(reassembler.Take(odd, 0));
   auto beyond = parts.back();
   Put16(&beyond[kEthernetHeader + 6], 0x1fff);
@@ -101,12 +101,12 @@ TEST(Reassembler, RefusesWhatCannotBe) {
 TEST(Reassembler, IsBoundedInNumberAndTime) {
   Reassembler reassembler;
   for (std::uint16_t id = 0; id < 500; ++id) {
-    EXPECT_FALSE(reassembler.Take(FragmentIpv4(Whole4(), 1000, id)[0], id));
+    EXPECT_FALSE(reassembler.Take(PartsOfIpv4(Whole4(), 1000, id)[0], id));
     EXPECT_LE(reassembler.pending(), Reassembler::kMostDatagrams);
   }
   // The oldest went first.
   EXPECT_EQ(reassembler.pending(), Reassembler::kMostDatagrams);
-  EXPECT_FALSE(reassembler.Take(FragmentIpv4(Whole4(), 1000, 9999)[0], 500 + Reassembler::kPatience));
+  EXPECT_FALSE(reassembler.Take(PartsOfIpv4(Whole4(), 1000, 9999)[0], 500 + Reassembler::kPatience));
   EXPECT_EQ(reassembler.pending(), 1U);
 }
 
