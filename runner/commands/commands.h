@@ -60,6 +60,15 @@ struct ExecOptions {
 /// Runs a command in a node; its exit status is the command's.
 Ending Exec(const Context& context, const ExecOptions& options);
 
+struct CaptureOptions {
+  std::string lab;
+  std::vector<std::string> interfaces;  // NODE:IFNAME; a node may be a switch, or "host"
+  std::string file;                     // to be written, "-" is standard output; empty: told line by line
+  std::vector<std::string> filter;      // pcap-filter(7)
+};
+/// Shows or writes the packets of interfaces until it is interrupted, by tcpdump in their nodes.
+Ending Capture(const Context& context, const CaptureOptions& options);
+
 /// An interactive shell in a node.
 Ending Shell(const Context& context, const std::string& lab, const std::string& node);
 

@@ -38,11 +38,14 @@ Result<int> RunIn(const EnterSpec& spec);
 enum class Stream { kOutput, kError };
 /// One line without its newline.
 using LineSink = std::function<void(Stream, std::string_view line)>;
+/// A piece of a stream, cut anywhere.
+using ByteSink = std::function<void(std::string_view bytes)>;
 
 /// A command whose output is read line by line, standard input empty. Several can be driven side by side.
 struct CapturedCommand {
   EnterSpec spec;
   LineSink sink;
+  ByteSink bytes = {};  // takes standard output as it comes, in place of `sink`
 };
 
 /// Runs them all at once (at most `at_once` of them), returns their statuses in order. A timeout, and SIGINT or

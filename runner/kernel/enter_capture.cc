@@ -24,10 +24,11 @@ constexpr std::chrono::milliseconds kGrace{2000};           // from SIGTERM to S
 constexpr std::chrono::milliseconds kLookAround{200};       // how late an interrupt may be seen
 constexpr std::size_t kLongestLine = std::size_t{1} << 20;  // a longer one comes in pieces
 
-/// One of a command's streams, cut into lines.
+/// One of a command's streams, cut into lines unless there is a taker for its bytes.
 class LineReader {
  public:
-  LineReader(Fd fd, Stream stream) : fd_(std::move(fd)), stream_(stream) {}
+  LineReader(Fd fd, Stream stream, ByteSink bytes = {})
+      : fd_(std::move(fd)), stream_(stream), bytes_(std::move(bytes)) {}
 
   int fd() const { return fd_.get(); }
 
@@ -39,6 +40,10 @@ class LineReader {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) return fd_.Reset();
+      if (bytes_) {
+        bytes_({buffer, static_cast<std::size_t>(n)});
+        continue;
+      }
       pending_.append(buffer, static_cast<std::size_t>(n));
       Cut(sink);
     }
@@ -64,6 +69,7 @@ class LineReader {
 
   Fd fd_;
   Stream stream_;
+  ByteSink bytes_;
   std::string pending_;
 };
 
@@ -113,7 +119,7 @@ class Running {
   Running(pid_t child, Fd pidfd, Fd output, Fd error, const CapturedCommand& command, std::size_t index)
       : child_(child),
         pidfd_(std::move(pidfd)),
-        output_(std::move(output), Stream::kOutput),
+        output_(std::move(output), Stream::kOutput, command.bytes),
         error_(std::move(error), Stream::kError),
         sink_(command.sink),
         index_(index) {

@@ -8,15 +8,15 @@
 
 #include "base/text.h"
 #include "main/duration.h"
-#include "main/exec_words.h"
+#include "main/divide_words.h"
 #include "main/version.h"
 
 namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 9> kNotBuilt = {"watch", "ps",      "logs",   "restart",   "check",
-                                                       "test",  "capture", "impair", "completion"};
+constexpr std::array<std::string_view, 8> kNotBuilt = {"watch", "ps",   "logs",   "restart",
+                                                       "check", "test", "impair", "completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -51,6 +51,7 @@ struct Words {
   PlanOptions plan;
   StatusOptions status;
   ExecOptions exec;
+  CaptureOptions capture;
   std::vector<std::string> environment;
   std::string timeout;
   int pid = 0;
@@ -74,8 +75,8 @@ class Parser {
   }
 
   Result<CommandLine> Parse(std::vector<std::string> words) {
-    Divided divided = DivideExec(std::move(words));
-    exec_command_ = std::move(divided.command);
+    Divided divided = DivideWords(std::move(words));
+    behind_dashes_ = std::move(divided.command);
     std::ranges::reverse(divided.words);  // CLI11 takes them from the back
     try {
       app_.parse(std::move(divided.words));
@@ -206,6 +207,16 @@ class Parser {
     exec->add_option("-u,--user", words_.exec.user, "run as this user")->type_name("USER");
     exec->add_option("--timeout", words_.timeout, "end it after this time, exit status 124")->type_name("TIME");
 
+    CLI::App* capture = Add("capture", "packets as they pass: capture LAB NODE:IFNAME… [-w FILE] [-- FILTER…]",
+                            [this]() -> Result<Run> { return MakeCapture(); });
+    commands_.back().prints_json = false;
+    AddLab(capture);
+    capture->add_option("NODE:IFNAME", words_.capture.interfaces, "the interfaces; a node may be a switch, or `host`")
+        ->type_name("");
+    capture
+        ->add_option("-w,--write", words_.capture.file, "write them as pcapng; `-` is standard output, for Wireshark")
+        ->type_name("FILE");
+
     CLI::App* shell = Add("shell", "an interactive shell in a node", [this]() -> Result<Run> {
       return Run([lab = TRY(Lab()), node = TRY(Node())](const Context& context) { return Shell(context, lab, node); });
     });
@@ -279,7 +290,7 @@ class Parser {
     options.lab = TRY(Lab());
     if (!options.all) options.node = TRY(Node());
     if (options.all && !words_.node.empty()) return Usage("exec", "--all takes no NODE: put `--` before the command");
-    options.command = exec_command_;
+    options.command = behind_dashes_;
     if (options.command.empty()) return Usage("exec", "the command is missing: exec LAB NODE -- COMMAND…");
     options.environment = TRY(Pairs("-e", words_.environment));
     if (!words_.timeout.empty()) {
@@ -287,6 +298,14 @@ class Parser {
       if (!options.timeout) return Usage("exec", "--timeout is a time as 500ms or 5s, not " + Quote(words_.timeout));
     }
     return Run([options](const Context& context) { return Exec(context, options); });
+  }
+
+  Result<Run> MakeCapture() {
+    CaptureOptions options = words_.capture;
+    options.lab = TRY(Lab());
+    if (options.interfaces.empty()) return Usage("capture", "an interface is missing: capture LAB NODE:IFNAME…");
+    options.filter = behind_dashes_;
+    return Run([options](const Context& context) { return Capture(context, options); });
   }
 
   Result<std::vector<std::pair<std::string, std::string>>> Pairs(const std::string& option,
@@ -371,7 +390,7 @@ class Parser {
   CLI::App app_;
   Words words_;
   std::vector<Command> commands_;
-  std::vector<std::string> exec_command_;
+  std::vector<std::string> behind_dashes_;  // the command of `exec`, the filter of `capture`
 };
 
 }  // namespace

@@ -58,7 +58,7 @@ class Usage(unittest.TestCase):
 
     def test_what_is_not_built_yet_says_so_and_is_not_offered(self):
         offered = run("--help").stdout
-        for command in ("watch", "ps", "logs", "restart", "check", "test", "capture", "impair", "completion"):
+        for command in ("watch", "ps", "logs", "restart", "check", "test", "impair", "completion"):
             with self.subTest(command):
                 self.assertRefused((command, "x"), 1, f'the command "{command}" is not built yet')
                 self.assertNotRegex(offered, rf"(?m)^\s+{command}\s")
