@@ -30,7 +30,14 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string Quote(std::string_view text) {
+  constexpr std::size_t kMost = 1000;
   std::string out = "\"";
+  if (text.size() > kMost) {
+    std::size_t end = kMost;
+    // At the beginning of a character of UTF-8.
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return Quote(text.substr(0, end)).append("…");
+  }
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {

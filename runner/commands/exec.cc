@@ -1,4 +1,7 @@
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -22,11 +25,22 @@ void Describe(const ExecOptions& options, const std::string& lab, const std::str
 
 Ending NoSuchPlace(Errors errors) { return {kExitNoSuchPlace, std::move(errors)}; }
 
-Ending ExecInAll(const Context& context, const LabPlaces& lab, const ExecOptions& options) {
+/// How many commands may run side by side: each holds its node, two pipes and itself open.
+std::size_t AtOnce() {
+  constexpr rlim_t kMost = 64;
+  constexpr rlim_t kEach = 4;
+  constexpr rlim_t kOthers = 16;
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 1;
+  return std::clamp<rlim_t>((std::max(files.rlim_cur, kOthers) - kOthers) / kEach, 1, kMost);
+}
+
+/// The commands' statuses are added.
+Ending ExecInSome(const Context& context, const LabPlaces& lab, std::span<const RecordedPlace> places,
+                  const ExecOptions& options, std::vector<int>& statuses) {
   std::vector<Entrance> entrances;  // keeps the namespaces open
   std::vector<kernel::CapturedCommand> commands;
-  for (const RecordedPlace& place : lab.places) {
-    if (place.is_switch) continue;
+  for (const RecordedPlace& place : places) {
     auto entrance = OpenEntrance(context, lab, place.node);
     if (!entrance.ok()) return NoSuchPlace({std::move(entrance).error()});
     Describe(options, lab.lab, place.node, entrance->spec);
@@ -37,9 +51,22 @@ Ending ExecInAll(const Context& context, const LabPlaces& lab, const ExecOptions
     commands.push_back({.spec = entrance->spec, .sink = std::move(sink)});
     entrances.push_back(std::move(*entrance));
   }
-  constexpr std::size_t kAtOnce = 64;
+  const std::vector<int> more = TRY(kernel::RunCapturedAll(commands, commands.size(), Interrupts::flag()));
+  statuses.insert(statuses.end(), more.begin(), more.end());
+  return kExitDone;
+}
+
+Ending ExecInAll(const Context& context, const LabPlaces& lab, const ExecOptions& options) {
+  std::vector<RecordedPlace> places = lab.places;
+  std::erase_if(places, [](const RecordedPlace& place) { return place.is_switch; });
   const Interrupts interrupts;
-  const std::vector<int> statuses = TRY(kernel::RunCapturedAll(commands, kAtOnce, Interrupts::flag()));
+  std::vector<int> statuses;
+  std::span<const RecordedPlace> left = places;
+  while (!left.empty() && !Interrupts::asked()) {
+    const auto some = left.first(std::min(left.size(), AtOnce()));
+    if (Ending ending = ExecInSome(context, lab, some, options, statuses); !ending.errors().empty()) return ending;
+    left = left.subspan(some.size());
+  }
   if (Interrupts::asked()) return static_cast<int>(Failure::kInterrupted);
   return statuses.empty() ? kExitDone : std::ranges::max(statuses);
 }

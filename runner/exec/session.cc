@@ -1,14 +1,34 @@
 #include "exec/session.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cerrno>
+
+#include <fmt/format.h>
 
 #include "base/text.h"
 
 namespace runner {
 namespace {
 
-// Two descriptors each; well under a limit of 1024 together with the run's own.
-constexpr std::size_t kOpenAtOnce = 128;
+constexpr std::size_t kMostAtOnce = 128;
+// Get promises that much.
+constexpr std::size_t kFewestAtOnce = 4;
+constexpr rlim_t kEach = 2;
+constexpr rlim_t kOthers = 40;  // that a run holds beside them
+
+/// So many that all fit under the limit of open descriptors; a run that met it half-way could not even be undone.
+Result<std::size_t> AtOnce() {
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return SystemError(errno, "read the limit of open files");
+  constexpr rlim_t kNeeded = kOthers + kFewestAtOnce * kEach;
+  if (files.rlim_cur < kNeeded) {
+    return Fail("begin", fmt::format("this process may have {} files open, and needs {}: ulimit -n 1024",
+                                     files.rlim_cur, kNeeded));
+  }
+  return std::min<rlim_t>((files.rlim_cur - kOthers) / kEach, kMostAtOnce);
+}
 
 }  // namespace
 
@@ -24,9 +44,10 @@ Result<LinkInfo> Session::LinkOf(const std::string& interface) {
 }
 
 Result<SessionPool> SessionPool::Open(NamespaceDirectory directory) {
+  const std::size_t at_once = TRY(AtOnce());
   Namespace host = TRY(Namespace::Current());
   NetlinkSocket socket = TRY(NetlinkSocket::Open());
-  return SessionPool(std::move(directory), Session(std::move(host), std::move(socket)));
+  return SessionPool(std::move(directory), Session(std::move(host), std::move(socket)), at_once);
 }
 
 Result<Session*> SessionPool::Get(const NamespaceName& name) {
@@ -42,7 +63,7 @@ Result<Session*> SessionPool::Get(const NamespaceName& name) {
 
 Session& SessionPool::Put(const NamespaceName& name, Session session) {
   Drop(name);
-  if (open_.size() >= kOpenAtOnce) Drop(NamespaceName(open_.back().first));
+  if (open_.size() >= at_once_) Drop(NamespaceName(open_.back().first));
   open_.emplace_front(name, std::move(session));
   index_[name] = open_.begin();
   return open_.front().second;

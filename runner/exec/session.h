@@ -33,7 +33,8 @@ class Session {
 
 class SessionPool {
  public:
-  /// The calling thread is in the host's namespace.
+  /// The calling thread is in the host's namespace. Fails where too few descriptors may be open at once
+  /// (RLIMIT_NOFILE).
   static Result<SessionPool> Open(NamespaceDirectory directory);
 
   const NamespaceDirectory& directory() const { return directory_; }
@@ -45,10 +46,12 @@ class SessionPool {
 
  private:
   using Entry = std::pair<NamespaceName, Session>;
-  SessionPool(NamespaceDirectory directory, Session host) : directory_(std::move(directory)), host_(std::move(host)) {}
+  SessionPool(NamespaceDirectory directory, Session host, std::size_t at_once)
+      : directory_(std::move(directory)), host_(std::move(host)), at_once_(at_once) {}
 
   NamespaceDirectory directory_;
   Session host_;
+  std::size_t at_once_;
   std::list<Entry> open_;  // most recently used first
   std::unordered_map<NamespaceName, std::list<Entry>::iterator> index_;
 };

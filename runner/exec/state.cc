@@ -165,7 +165,11 @@ Result<StateRoot> FindStateRoot(const std::string& option, Ground ground) {
   if (const char* folder = std::getenv("TOPORUN_STATE_DIR"); folder != nullptr && *folder != '\0') {
     return StateRoot{.path = WithoutLinks(folder)};
   }
-  if (geteuid() == 0) return StateRoot{.path = ground == Ground::kHolder ? "/run/toporun-rootless" : "/run/toporun"};
+  if (geteuid() == 0) {
+    const std::string path = ground == Ground::kHolder ? "/run/toporun-rootless" : "/run/toporun";
+    if (IsThere(path)) TRY(CheckPrivateFolder(path));
+    return StateRoot{.path = path};
+  }
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr && *runtime != '\0') {
     TRY(CheckPrivateFolder(runtime));

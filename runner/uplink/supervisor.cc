@@ -75,7 +75,7 @@ Status PlaceDescriptors(int orders, int ready, int node, int log) {
   const std::array<int, kHelperFds> wanted = {null.get(), null.get(), log, orders, ready, node};
   std::array<int, kHelperFds> high = {};
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    high[i] = fcntl(wanted[i], F_DUPFD, 64);
+    high[i] = fcntl(wanted[i], F_DUPFD, kHelperFds);
     if (high[i] < 0) return SystemError(errno, "hand descriptors to the helper");
   }
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -92,7 +92,7 @@ Status Become(const UplinkSpec& spec, int node_end, int outer_netns, int orders,
   }
   // An open program needs no name afterwards; "/proc/self/exe" is read while it is still this one.
   const Fd program = TRY(OpenFile(executable, O_PATH));
-  const int program_fd = fcntl(program.get(), F_DUPFD_CLOEXEC, 128);
+  const int program_fd = fcntl(program.get(), F_DUPFD_CLOEXEC, kHelperFds);
   TRY(PlaceDescriptors(orders, ready, node_end, log));
   ready = kHelperReadyFd;
   if (chdir("/") != 0) return SystemError(errno, "chdir to /");
