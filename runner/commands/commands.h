@@ -41,6 +41,14 @@ struct StatusOptions {
 /// Says where the system is not as recorded; `heal` puts it back.
 Ending ShowStatus(const Context& context, const StatusOptions& options);
 
+struct WatchOptions {
+  std::string lab;
+  bool heal = false;
+  std::chrono::milliseconds interval{2000};  // between two looks at what the kernel does not announce
+};
+/// Says what drifts as it drifts, until it is interrupted or the lab is down.
+Ending Watch(const Context& context, const WatchOptions& options);
+
 /// The labs that are up.
 Ending List(const Context& context);
 

@@ -1,5 +1,8 @@
 #include "commands/interrupts.h"
 
+#include <poll.h>
+
+#include <algorithm>
 #include <type_traits>
 
 namespace runner {
@@ -33,6 +36,23 @@ Interrupts::~Interrupts() {
 }
 
 bool Interrupts::asked() { return g_asked != 0; }
+
+bool Interrupts::WaitFor(int fd, std::chrono::milliseconds limit) {
+  sigset_t ask;
+  sigset_t before;
+  sigemptyset(&ask);
+  sigaddset(&ask, SIGINT);
+  sigaddset(&ask, SIGTERM);
+  // Held back, a signal cannot come between the question and the wait.
+  sigprocmask(SIG_BLOCK, &ask, &before);
+  pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+  const auto left = std::max(limit, std::chrono::milliseconds(0)).count();
+  const timespec time{.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1'000'000};
+  const bool is_readable = !asked() && ppoll(&waiting, 1, &time, &before) > 0;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  return is_readable;
+}
+
 const volatile int* Interrupts::flag() { return &g_asked; }
 
 }  // namespace runner

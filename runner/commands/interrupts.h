@@ -1,5 +1,6 @@
 // SIGINT and SIGTERM as a question that is asked between two actions.
 #pragma once
+#include <chrono>
 #include <csignal>
 
 namespace runner {
@@ -14,6 +15,8 @@ class Interrupts {
   ~Interrupts();
 
   static bool asked();
+  /// Whether `fd` (-1: none) became readable within `limit`. An interruption ends the wait, also one from just before.
+  static bool WaitFor(int fd, std::chrono::milliseconds limit);
   /// Set to non-zero by the handlers.
   static const volatile int* flag();
 

@@ -3,14 +3,13 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/commands.h"
+#include "commands/drift.h"
 #include "commands/inside.h"
 #include "commands/lab.h"
 #include "commands/record.h"
 #include "commands/run.h"
 #include "commands/source.h"
 #include "commands/table.h"
-#include "commands/wish.h"
-#include "kernel/boot.h"
 
 namespace runner {
 namespace {
@@ -44,54 +43,9 @@ Result<LabStatus> Look(const Context& context, const std::string& lab) {
                    .file_changed = HasFileChanged(journal.header())};
 }
 
-/// What is recorded is what is wished for, on this boot: no file is read.
-Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
-  const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
-  std::vector<Resource> resources;
-  for (RecordEntry& entry : journal.record()) resources.push_back(std::move(entry.resource));
-  Wish wish{.graph = TRY(Graph::Make(std::move(resources))), .header = journal.header(), .warnings = {}};
-  wish.header.boot_id = TRY(BootId());
-  wish.header.host_namespace = TRY(HostNamespaceId());
-  return wish;
-}
-
-/// With the lab's lock held.
-Errors Heal(const Context& context, const std::string& lab) {
-  ChangingRun run(context);
-  auto wish = RecordedWish(context, lab);
-  if (!wish.ok()) return {std::move(wish).error()};
-  auto journal = OpenRecord(context, lab, Access::kWrite);
-  if (!journal.ok()) return {std::move(journal).error()};
-  auto backend = run.OpenBackend(lab);
-  if (!backend.ok()) return {std::move(backend).error()};
-  const Outcome outcome =
-      Converge(wish->graph, Purpose::kUp, **backend, *journal, wish->header, AfterFailure::kRollBack, run.hooks());
-  run.EndProgress();
-  if (outcome.report.ok() && outcome.changed) {
-    Say(context, fmt::format("{} is healed: {} ({})", lab, run.tally(), Seconds(run.elapsed())));
-  }
-  return ErrorsOf(outcome);
-}
-
-std::vector<std::string> DriftRow(const Drift& drift) {
-  if (drift.gone) return {"- ", drift.id.text(), "is gone"};  // the sign as wide as in a plan
-  std::string differences;
-  for (const Difference& difference : drift.differences) {
-    differences += (differences.empty() ? "" : ", ") + difference.text();
-  }
-  return {"~ ", drift.id.text(), differences};
-}
-
 Json ToJson(const LabStatus& status) {
   Json drift = Json::array();
-  for (const Drift& one : status.drift) {
-    Json differences = Json::array();
-    for (const Difference& difference : one.differences) {
-      differences.push_back(
-          {{"field", difference.field}, {"recorded", difference.before}, {"found", difference.after}});
-    }
-    drift.push_back({{"id", one.id.text()}, {"gone", one.gone}, {"differences", std::move(differences)}});
-  }
+  for (const Drift& one : status.drift) drift.push_back(DriftJson(one));
   return {{"lab", status.lab},
           {"file", status.header.file},
           {"since", status.header.since},
@@ -108,7 +62,7 @@ void PrintText(const Context& context, const LabStatus& status) {
                                            : Counted(status.drift.size() + (status.holder_gone ? 1 : 0), "difference"))
                << "\n";
   std::vector<std::vector<std::string>> rows;
-  if (status.holder_gone) rows.push_back({"- ", "holder", "is gone: the process that held the lab's namespaces"});
+  if (status.holder_gone) rows.push_back(HolderGoneRow());
   for (const Drift& drift : status.drift) rows.push_back(DriftRow(drift));
   *context.out << Table(rows);
   if (status.file_changed) {

@@ -73,6 +73,7 @@ class Observer {
     for (const Question& question : questions) TRY(AnswerOutside(question));
     std::set<Kind> kinds;
     for (const Question& question : questions) kinds.insert(question.resource->kind());
+    if (std::ranges::all_of(kinds, [](Kind kind) { return kind == Kind::kFolder || kind == Kind::kFile; })) return {};
     if (!ns.empty()) {
       const auto entry = entries_.find(ns);
       if (entry == entries_.end()) return PeekAttached(ns, kinds, questions);
@@ -80,8 +81,6 @@ class Observer {
         NoteStray(questions);
         return {};
       }
-    } else if (std::ranges::all_of(kinds, [](Kind kind) { return kind == Kind::kFolder || kind == Kind::kFile; })) {
-      return {};
     }
     Session& session = *TRY(context_.sessions.Get(ns).Wrap("namespace " + ns));
     NamespaceView view(context_, ns, session);

@@ -72,7 +72,9 @@ std::string Now() {
 
 /// flock(2) says nothing of when it will be free, so it is asked again in short steps until the time is over.
 Status WaitForLock(int fd, std::chrono::milliseconds timeout, const std::string& path) {
-  const auto end = std::chrono::steady_clock::now() + timeout;
+  // Whoever asks only whether it is held (IsHeld) has it for a moment.
+  constexpr std::chrono::milliseconds kGlimpse(20);
+  const auto end = std::chrono::steady_clock::now() + std::max(timeout, kGlimpse);
   while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return SystemError(errno, "lock " + Quote(path));
     if (std::chrono::steady_clock::now() >= end) {
@@ -199,6 +201,13 @@ Result<LabLock> LabLock::Take(const StateRoot& root, const std::string& lab, std
     TRY(LabLock(Fd(), root, lab).LeaveIfEmpty());
   }
   return lock;
+}
+
+bool LabLock::IsHeld(const StateRoot& root, const std::string& lab) {
+  const auto file = OpenFile(LockPath(root, lab), O_RDONLY | O_NOFOLLOW);
+  // Nobody has made it yet, or it went with the lab.
+  if (!file.ok()) return false;
+  return flock(file->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 Result<LabLock> LabLock::TakeOrFail(const StateRoot& root, const std::string& lab, std::chrono::milliseconds timeout) {

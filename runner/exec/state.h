@@ -42,6 +42,8 @@ class LabLock {
  public:
   /// Waits up to `timeout`; the error names the holder's pid and since when.
   static Result<LabLock> Take(const StateRoot& root, const std::string& lab, std::chrono::milliseconds timeout);
+  /// Whether a command holds it now. It makes and writes nothing, and is over at once.
+  static bool IsHeld(const StateRoot& root, const std::string& lab);
   LabLock(LabLock&&) = default;
   LabLock& operator=(LabLock&&) = default;
   ~LabLock() = default;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -47,6 +48,12 @@ Result<Namespace> Namespace::OpenPath(const std::string& path) {
 Result<Namespace> Namespace::OpenPid(pid_t pid) { return OpenPath("/proc/" + std::to_string(pid) + "/ns/net"); }
 
 Result<Namespace> Namespace::Current() { return OpenPath(kOwnNamespace); }
+
+Result<Namespace> Namespace::OfSocket(int socket) {
+  Fd fd(ioctl(socket, SIOCGSKNS));
+  if (!fd.is_open()) return SystemError(errno, "find a socket's network namespace");
+  return Adopt(std::move(fd), "a socket's network namespace");
+}
 
 std::uint64_t Namespace::cookie() const {
   if (cookie_) return *cookie_;

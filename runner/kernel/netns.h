@@ -22,6 +22,8 @@ class Namespace {
   static Result<Namespace> OpenPid(pid_t pid);
   /// That of the calling thread.
   static Result<Namespace> Current();
+  /// The one that a socket is in, wherever its user is; the caller holds CAP_NET_ADMIN there.
+  static Result<Namespace> OfSocket(int socket);
 
   int fd() const { return fd_.get(); }
   /// The namespace's number in /proc/PID/ns/net. The kernel gives it out again after the namespace's end.

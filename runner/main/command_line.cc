@@ -7,16 +7,16 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.h"
-#include "main/duration.h"
 #include "main/divide_words.h"
+#include "main/duration.h"
 #include "main/version.h"
 
 namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 8> kNotBuilt = {"watch", "ps",   "logs",   "restart",
-                                                       "check", "test", "impair", "completion"};
+constexpr std::array<std::string_view, 7> kNotBuilt = {"ps",   "logs",   "restart",   "check",
+                                                       "test", "impair", "completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -50,6 +50,8 @@ struct Words {
   DownOptions down;
   PlanOptions plan;
   StatusOptions status;
+  WatchOptions watch;
+  std::string interval;
   ExecOptions exec;
   CaptureOptions capture;
   std::vector<std::string> environment;
@@ -184,6 +186,15 @@ class Parser {
     AddLab(status, "a topology file, or a lab that is up; all labs without it");
     status->add_flag("--heal", words_.status.heal, "put back what is not as it was made");
 
+    CLI::App* watch =
+        Add("watch", "say what is not as it was made, as it happens", [this]() -> Result<Run> { return MakeWatch(); });
+    AddLab(watch);
+    watch->add_flag("--heal", words_.watch.heal, "put it back at once");
+    watch
+        ->add_option("--interval", words_.interval,
+                     "look so often at what the kernel does not announce: nftables, sysctls, processes (2s)")
+        ->type_name("TIME");
+
     Add("list", "the labs that are up", [] { return Run(List); });
 
     CLI::App* inspect =
@@ -283,6 +294,20 @@ class Parser {
   Result<std::string> Node() const {
     if (words_.node.empty()) return Usage(CommandName(), "NODE is missing");
     return words_.node;
+  }
+
+  Result<Run> MakeWatch() {
+    WatchOptions options = words_.watch;
+    options.lab = TRY(Lab());
+    if (!words_.interval.empty()) {
+      constexpr std::chrono::milliseconds kShortest(100);
+      const auto interval = ParseDuration(words_.interval);
+      if (!interval || *interval < kShortest) {
+        return Usage("watch", "--interval is a time as 500ms or 5s, 100ms at least, not " + Quote(words_.interval));
+      }
+      options.interval = *interval;
+    }
+    return Run([options](const Context& context) { return Watch(context, options); });
   }
 
   Result<Run> MakeExec() {

@@ -72,6 +72,30 @@ class Life(RootlessCase):
         self.toporun("down", "pair")
         self.assertNothingLeft(before)
 
+    def test_a_watch_outlives_the_holder(self):
+        before = self.box.snapshot()
+        self.toporun("up", self.write("pair.yaml", PAIR))
+        for words in ((), ("--heal",)):
+            watch = self.box.start([support.TOPORUN, "watch", "pair", "--interval", "200ms", *words])
+            watch.wait_for("^watching pair: ")
+            (holder,) = self.processes("lab-holder")
+            self.kill(holder)
+            watch.wait_for("^-   holder  is gone: the process that held the lab's namespaces$")
+            if not words:
+                self.toporun("up", "pair")
+            watch.wait_for("^=   holder +is as recorded again$", 20)
+            self.box.run(["ip", "-n", "pair.a", "link", "set", "eth0", "mtu", "1400"], check=True)
+            watch.wait_for("^~   link .*mtu 1500 → 1400$")
+            if words:
+                watch.wait_for("^=   link .* is as recorded again$", 20)
+            self.toporun("up", "pair", "--lock-timeout", "20")
+            if words:
+                self.toporun("down", "pair", "--lock-timeout", "20")
+                self.assertEqual(0, watch.finish(20), watch.output)
+            else:
+                watch.stop()
+        self.assertNothingLeft(before)
+
     def test_nothing_is_left_of_a_plan(self):
         before = self.box.snapshot()
         path = self.write("pair.yaml", PAIR)

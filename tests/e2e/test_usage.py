@@ -40,6 +40,8 @@ class Usage(unittest.TestCase):
             ("exec", "--all", "lab", "a", "--", "true"): "exec: --all takes no NODE: put `--` before the command",
             ("exec", "lab", "a", "--timeout", "x", "--", "true"): 'exec: --timeout is a time as 500ms or 5s, not "x"',
             ("shell", "lab"): "shell: NODE is missing",
+            ("watch",): "watch: LAB is missing: a topology file, or a lab that is up",
+            ("watch", "lab", "--interval", "0"): 'watch: --interval is a time as 500ms or 5s, 100ms at least, not "0"',
             ("graph", "lab", "--format", "dto"): 'graph: there is no format "dto" (did you mean "dot"?)',
             ("validate", "--print=xml", "x"): 'validate: --print is yaml or json, not "xml"',
             ("identify", "-5"): 'identify: PID: "-5" is no number of a process',
@@ -58,7 +60,7 @@ class Usage(unittest.TestCase):
 
     def test_what_is_not_built_yet_says_so_and_is_not_offered(self):
         offered = run("--help").stdout
-        for command in ("watch", "ps", "logs", "restart", "check", "test", "impair", "completion"):
+        for command in ("ps", "logs", "restart", "check", "test", "impair", "completion"):
             with self.subTest(command):
                 self.assertRefused((command, "x"), 1, f'the command "{command}" is not built yet')
                 self.assertNotRegex(offered, rf"(?m)^\s+{command}\s")
@@ -67,7 +69,7 @@ class Usage(unittest.TestCase):
     def test_help_lists_every_command(self):
         done = run("--help")
         self.assertEqual((0, ""), (done.returncode, done.stderr))
-        for command in ("up", "down", "plan", "status", "list", "inspect", "exec", "shell", "pids", "identify",
+        for command in ("up", "down", "plan", "status", "watch", "list", "inspect", "exec", "shell", "pids", "identify",
                         "validate", "schema", "graph"):
             self.assertRegex(done.stdout, rf"(?m)^\s+{command}\s")
             one = run(command, "--help")

@@ -1,0 +1,21 @@
+// What is not as recorded, as the commands tell it and put it back.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/json_fwd.h"
+#include "commands/context.h"
+#include "plan/plan.h"
+
+namespace runner {
+
+/// The cells of its line: sign, object, what differs.
+std::vector<std::string> DriftRow(const Drift& drift);
+/// Of a rootless lab; then all else is gone too.
+std::vector<std::string> HolderGoneRow();
+Json DriftJson(const Drift& drift);
+
+/// Puts back what is not as recorded; no file is read. The lab's lock is held.
+Errors Heal(const Context& context, const std::string& lab);
+
+}  // namespace runner
