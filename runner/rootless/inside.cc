@@ -12,6 +12,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdio>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -89,6 +90,15 @@ class Server {
     }
   }
 
+  /// The process inside may have been done when a signal came: whoever goes on here and has a handler gets it too.
+  void RepeatSignals() const {
+    for (const int number : came_) {
+      struct sigaction set = {};
+      sigaction(number, nullptr, &set);
+      if (set.sa_handler != SIG_DFL && set.sa_handler != SIG_IGN) raise(number);
+    }
+  }
+
  private:
   /// What came of it, when it has ended.
   Result<std::optional<std::string>> ChildEnded() {
@@ -110,12 +120,14 @@ class Server {
                                     : "the process inside the lab ended without a word");
   }
 
-  void PassSignals() const {
+  void PassSignals() {
     signalfd_siginfo info = {};
     while (read(signals_.get(), &info, sizeof info) == sizeof info) {
+      const int number = static_cast<int>(info.ssi_signo);
+      if (number == SIGCHLD) continue;
+      came_.insert(number);
       // The terminal sends its own to all processes in the foreground.
-      if (static_cast<int>(info.ssi_signo) == SIGCHLD || info.ssi_code == SI_KERNEL) continue;
-      kill(child_, static_cast<int>(info.ssi_signo));
+      if (info.ssi_code != SI_KERNEL) kill(child_, number);
     }
   }
 
@@ -140,6 +152,7 @@ class Server {
   Fd signals_;
   const Agent& agent_;
   std::optional<std::string> last_;
+  std::set<int> came_;
 };
 
 }  // namespace
@@ -167,7 +180,11 @@ Result<std::string> RunInside(const Holder* holder, const Agent& agent,
     BeInside(holder, self, theirs.get(), work);
   }
   theirs.Reset();
-  return Server(child, std::move(ours), std::move(signals), agent).Serve();
+  Server server(child, std::move(ours), std::move(signals), agent);
+  auto said = server.Serve();
+  held.Release();
+  server.RepeatSignals();
+  return said;
 }
 
 }  // namespace runner::rootless
