@@ -9,7 +9,8 @@
 
 namespace runner {
 
-/// `text` in double quotes, with control characters, quotes and backslashes escaped: one line, safe on a terminal.
+/// `text` in double quotes, with control characters, quotes and backslashes escaped: one line, safe on a terminal. Of
+/// more than a thousand bytes only the front, and an ellipsis behind the quotes.
 std::string Quote(std::string_view text);
 
 /// FNV-1a, 64 bits, then mixed: the same on every machine and in every version, for names and MAC addresses.

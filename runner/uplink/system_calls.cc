@@ -101,7 +101,7 @@ bool AddSockets(Rules& rules) {
   }
   // Options of all protocols of the internet; of the packet socket that may be in the tap's place, none.
   return rules.Add(SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), {{1, kWord - 0xff, 0}}) &&
-         rules.Add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), {{1, kWord, SOL_PACKET}}) &&
+         rules.Add(SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(setsockopt), {{1, kWord, SOL_PACKET}}) &&
          rules.Add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {{0, kWord, AF_UNIX}});
 }
 

@@ -31,7 +31,7 @@ class Network {
 
   UplinkSpec spec;
 
-  /// Starts the helper; a failure fails the test.
+  /// Starts the helper; a failure fails the test and ends it.
   UplinkProcess Start(const std::vector<ForwardSpec>& forwards = {});
 
   static constexpr char kHost[] = "192.0.2.1";

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -115,8 +116,10 @@ Network::Network(std::uint32_t mtu, End end) {
 
 UplinkProcess Network::Start(const std::vector<ForwardSpec>& forwards) {
   auto process = StartUplink(spec, forwards, side(), host(), "/proc/self/exe");
-  EXPECT_TRUE(process) << process.error().text();
-  return process ? *process : UplinkProcess();
+  if (process) return *process;
+  // No test goes on without: a signal to process 0 would meet the tests themselves.
+  std::fprintf(stderr, "%s\n", process.error().text().c_str());
+  _exit(1);
 }
 
 ForwardSpec Publish(ForwardSpec::Protocol protocol, const std::string& host, std::uint16_t host_port,

@@ -33,7 +33,7 @@ TEST(Checksum, AgreesWithTheSlowSumForEveryLength) {
   std::uint32_t random = 1;
   for (int length = 0; length < 100; ++length) {
     std::uint32_t slow = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i) slow += i % 2 == 0 ? bytes[i] << 8 : bytes[i];
+    for (std::size_t i = 0; i < bytes.size(); ++i) slow += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : bytes[i];
     EXPECT_EQ(Checksum(SumWords(bytes)), Checksum(slow)) << length;
     random = random * 1664525 + 1013904223;
     bytes.push_back(static_cast<std::uint8_t>(random >> 24));
