@@ -37,7 +37,7 @@ Result<std::vector<Point>> Points(const CaptureOptions& options) {
 
 std::vector<std::string> Words(const Context& context, const Point& point, const CaptureOptions& options) {
   std::vector<std::string> words = {"tcpdump", "-i", point.interface};
-  // A rootless lab has one user: there is nobody to become. Root's tcpdump becomes somebody else by itself.
+  // A rootless lab has one user, and tcpdump insists on becoming one. Root's becomes somebody else by itself.
   if (context.ground == Ground::kHolder) words.insert(words.end(), {"-Z", "root"});
   if (options.file.empty()) {
     words.insert(words.end(), {"-n", "-l"});
@@ -96,6 +96,7 @@ class Capturing {
       Entrance entrance = TRY(OpenEntrance(context_, lab, points_[i].node));
       TRY(CheckInterface(entrance, points_[i]));
       entrance.spec.argv = Words(context_, points_[i], options);
+      if (context_.ground == Ground::kHolder) entrance.spec.groups = kernel::Groups::kPassedOver;
       commands.push_back({.spec = entrance.spec, .sink = Lines(i), .bytes = {}});
       if (target_ >= 0) commands.back().bytes = [this, i](std::string_view bytes) { Take(i, bytes); };
       entrances.push_back(std::move(entrance));

@@ -135,7 +135,12 @@ Result<int> RunIn(const EnterSpec& spec) {
   }
   // Both sides do it, so that neither runs on before it is done; the later one may find the exec done already.
   if (grouping == Grouping::kOwn) setpgid(child, child);
-  return Wait(child, grouping, spec, signals, terminal).Run().Wrap(spec.name);
+  auto status = Wait(child, grouping, spec, signals, terminal).Run().Wrap(spec.name);
+  // They were for the command, which ended first: its status is still to be told.
+  siginfo_t late = {};
+  while (signals.Next(std::chrono::milliseconds(0), late) > 0) {
+  }
+  return status;
 }
 
 }  // namespace runner::kernel

@@ -12,6 +12,9 @@
 
 namespace runner::kernel {
 
+/// What setgroups(2) does in the command: where a user namespace of one id denies it, it can be passed over.
+enum class Groups { kSet, kPassedOver };
+
 struct EnterSpec {
   int ns_fd = -1;              // the network namespace; -1 stays in the caller's (the node `host`)
   std::string name = {};       // LAB.NODE, for messages
@@ -21,6 +24,7 @@ struct EnterSpec {
   std::string working_dir = {};                                       // empty keeps the caller's
   std::string user = {};                                              // name or uid; empty keeps the caller's
   std::vector<std::string> argv = {};
+  Groups groups = Groups::kSet;
   std::optional<std::chrono::milliseconds> timeout = {};
 };
 
