@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "base/fd.h"
 #include "tests/kernel/throwaway.h"
 
 namespace runner::kernel {
@@ -141,15 +142,18 @@ TEST(NftWorker, EndsWithItsOwner) {
 TEST(NftWorker, CarriesRequestsLargerThanASocketsBuffer) {
   const ThrowawayNet net;
   NftWorker worker;
-  std::string text = "table ip big {\n set s {\n type ipv4_addr\n elements = {";
-  for (int i = 0; i < 30000; ++i) text += " 10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ".1,";
+  // A batch of netlink of that size is root's alone (net.core.wmem_max); the request to the worker is long anyway.
+  const int elements = ReadFile("/proc/self/uid_map")->find("4294967295") != std::string::npos ? 30000 : 2000;
+  std::string text(std::size_t{300'000}, '\n');
+  text += "table ip big {\n set s {\n type ipv4_addr\n elements = {";
+  for (int i = 0; i < elements; ++i) text += " 10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ".1,";
   text += " 11.0.0.1 }\n }\n}\n";
   ASSERT_GT(text.size(), 300'000U);
   const auto done = worker.Run(net.fd(), text, NftInput::kText);
   ASSERT_TRUE(done.ok()) << done.error().text();
   const auto listing = worker.ListTable(net.fd(), {.family = "ip", .name = "big"});
   ASSERT_TRUE(listing.ok()) << listing.error().text();
-  EXPECT_EQ((*listing)["nftables"][2]["set"]["elem"].size(), 30001U);
+  EXPECT_EQ((*listing)["nftables"][2]["set"]["elem"].size(), static_cast<std::size_t>(elements) + 1);
 }
 
 TEST(NftWorker, TellsAMissingTableByItsCode) {

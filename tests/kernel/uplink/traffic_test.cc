@@ -149,12 +149,12 @@ TEST_P(UplinkTraffic, FramesOfAVlanAreNotTakenForTheLabsOwn) {
   });
 }
 
-// The groups that may ping without privilege, in the namespace that the uplink leaves by: the helper's, or none.
-void SetPingGroups(const Network& network, bool helper) {
+// Without privilege, in the namespace that the uplink leaves by; a new one allows them to no group.
+void AllowPings(const Network& network) {
   const auto inside = InNetns::Enter(network.host());
   ASSERT_TRUE(inside);
   // A group that this user namespace does not have is refused.
-  const bool all = WriteExisting("/proc/sys/net/ipv4/ping_group_range", helper ? "0 2147483647" : "1 0").ok();
+  const bool all = WriteExisting("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").ok();
   if (all) return;
   ASSERT_TRUE(WriteExisting("/proc/sys/net/ipv4/ping_group_range", "0 0"));
 }
@@ -162,7 +162,7 @@ void SetPingGroups(const Network& network, bool helper) {
 TEST_P(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
   InSandbox([] {
     Network network(1500, GetParam());
-    SetPingGroups(network, true);
+    AllowPings(network);
     network.Start();
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 fd00::2");
@@ -173,11 +173,10 @@ TEST_P(UplinkTraffic, Case21GatewayAndWorldAnswerPing) {
 TEST_P(UplinkTraffic, Case21PingOutwardsNeedsTheGroupOnTheHost) {
   InSandbox([] {
     Network network(1500, GetParam());
-    SetPingGroups(network, false);
     const UplinkProcess process = network.Start();
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 10.0.2.2");
     Shell("! ip netns exec lab.r1 ping -c 1 -W 1 192.0.2.2");
-    SetPingGroups(network, true);
+    AllowPings(network);
     Shell("ip netns exec lab.r1 ping -c 1 -W 5 192.0.2.2");
     EXPECT_EQ(ReadUplink(network.spec.state_folder, "r1", process).life, UplinkState::Life::kServing);
   });
@@ -267,7 +266,7 @@ TEST_P(UplinkTraffic, Case16OutboundAddressIsUsed) {
       const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
       SendTo(UdpSocket(network.node(), "0.0.0.0", 0), Network::kWorld, 7001, "x");
       EXPECT_EQ(Receive(server).from.address.text(), "192.0.2.9");
-      SetPingGroups(network, true);
+      AllowPings(network);
       const Fd pings = RawIcmp(network.world());
       Shell("ip netns exec lab.r1 ping -c 1 -W 5 192.0.2.2");
       EXPECT_EQ(Receive(pings).from.address.text(), "192.0.2.9");
