@@ -162,7 +162,7 @@ class Faults(support.SandboxCase):
                                r"uplink|port|nat|nftables|sysctl|interface) \S|/\S+: ).*: .+$", text)
 
     def test_pair(self):
-        self.life("pair.yaml", errors=24, kills=20, down_errors=10, down_kills=10, interrupts=6)
+        self.life("pair.yaml", errors=16, kills=12, down_errors=6, down_kills=6, interrupts=4)
 
     def test_home_nat(self):
-        self.life("home-nat.yaml", errors=12, kills=10, down_errors=6, down_kills=6, interrupts=4)
+        self.life("home-nat.yaml", errors=8, kills=6, down_errors=5, down_kills=5, interrupts=3)

@@ -154,7 +154,7 @@ int PlayOnBoth(unsigned seed) {
 
 TEST(SimulatedKernel, ShowsWhatTheRunningOneShows) {
   const bool is_long = FromEnvironment("TOPORUN_LONG", 0) == 1;
-  const int cases = is_long ? 500 : 15;
+  const int cases = is_long ? 200 : 15;
   const auto first = static_cast<unsigned>(FromEnvironment("TOPORUN_SEED", 1));
   InSandbox({.limit_seconds = is_long ? 3000U : 100U, .processes = Processes::kOwn}, [cases, first] {
     spdlog::set_level(spdlog::level::off);
