@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/json_fwd.h"
+#include "base/json.h"
 #include "commands/context.h"
 #include "exec/journal.h"
 #include "kernel/monitor.h"
