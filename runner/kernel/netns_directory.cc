@@ -126,7 +126,8 @@ Result<std::vector<NamespaceEntry>> ListNamespaces(const NamespaceDirectory& dir
                        .inode = is_namespace ? status.st_ino : 0});
     errno = 0;
   }
-  if (errno != 0) return SystemError(errno, "read " + Quote(directory.path));
+  // A folder that was removed while we looked holds nothing (ENOENT).
+  if (errno != 0 && errno != ENOENT) return SystemError(errno, "read " + Quote(directory.path));
   std::ranges::sort(entries, {}, &NamespaceEntry::name);
   return entries;
 }
