@@ -191,7 +191,7 @@ class MarkFinder {
   }
 
   void AddUplinks() {
-    for (const UplinkProcess& helper : FindUplinks(lab_)) {
+    for (const UplinkProcess& helper : FindUplinks(lab_, context_.options.state.LabFolder(lab_))) {
       Add(Kind::kUplink, helper.node, UplinkAttributes{.ns = lab_ + "." + helper.node, .node = helper.node});
     }
   }

@@ -207,7 +207,8 @@ class Observer {
   bool RunsSilently(const std::string& node) {
     if (!helpers_) {
       helpers_.emplace();
-      for (const UplinkProcess& helper : FindUplinks(context_.options.lab)) helpers_->insert(helper.node);
+      const std::string folder = context_.options.state.LabFolder(context_.options.lab);
+      for (const UplinkProcess& helper : FindUplinks(context_.options.lab, folder)) helpers_->insert(helper.node);
     }
     return helpers_->contains(node);
   }

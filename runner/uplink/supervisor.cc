@@ -411,7 +411,7 @@ std::vector<UplinkProcess> FindUplinks(const std::string& lab, const std::string
     if (!line) continue;  // gone meanwhile
     const auto words = Split(*line, '\0');
     if (words.size() < 5 || words[1] != kUplinkHelperCommand || words[2] != lab) continue;
-    if (!state_folder.empty() && words[4] != state_folder) continue;
+    if (words[4] != state_folder) continue;
     const auto status = ReadFile(fmt::format("/proc/{}/status", *pid));
     const auto start = StartTimeOf(static_cast<pid_t>(*pid));
     if (!status || !start) continue;

@@ -84,9 +84,9 @@ Status ChangeUplink(const UplinkSpec& wanted);
 /// is success.
 Status StopUplink(const UplinkProcess& process);
 
-/// The helpers of `lab` that we may have started (under our user id, or as nobody where we are root), with or without a
-/// journal; those of the lab with this state folder, if one is given.
-std::vector<UplinkProcess> FindUplinks(const std::string& lab, const std::string& state_folder = {});
+/// The helpers of the lab with this name and state folder that we may have started (under our user id, or as nobody
+/// where we are root), with or without a journal.
+std::vector<UplinkProcess> FindUplinks(const std::string& lab, const std::string& state_folder);
 
 /// Binds each host port in the namespace and lets go again. The error names the port, and its owner where it can be
 /// read; a negative `outer_netns` is the caller's own namespace.

@@ -64,16 +64,17 @@ TEST(UplinkLife, IsFoundByItsCommandLine) {
   InSandbox([] {
     Network network;
     const UplinkProcess process = network.Start();
-    const auto found = FindUplinks(network.spec.lab);
+    const auto found = FindUplinks(network.spec.lab, network.spec.state_folder);
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].node, "r1");
     EXPECT_EQ(found[0].pid, process.pid);
     EXPECT_EQ(found[0].start_time, process.start_time);
-    EXPECT_TRUE(FindUplinks("other").empty());
+    EXPECT_TRUE(FindUplinks(network.spec.lab + "0", network.spec.state_folder).empty());
+    EXPECT_TRUE(FindUplinks(network.spec.lab, network.spec.state_folder + "0").empty());
     EXPECT_THAT(Shell("ip netns exec host cat /proc/net/unix"),
                 HasSubstr("@toporun/" + network.spec.lab + "/uplink/r1"));
     EXPECT_TRUE(StopUplink(found[0]));
-    EXPECT_TRUE(FindUplinks(network.spec.lab).empty());
+    EXPECT_TRUE(FindUplinks(network.spec.lab, network.spec.state_folder).empty());
   });
 }
 
@@ -84,7 +85,7 @@ TEST(UplinkLife, SecondHelperOfOneUplinkIsRefused) {
     const auto second = StartUplink(network.spec, {}, network.side(), network.host(), "/proc/self/exe");
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().text(), "uplink r1: attach to the tap \"tap0\": another process serves it");
-    EXPECT_EQ(FindUplinks(network.spec.lab).size(), 1U);
+    EXPECT_EQ(FindUplinks(network.spec.lab, network.spec.state_folder).size(), 1U);
   });
 }
 
@@ -202,7 +203,7 @@ TEST(UplinkLife, Case25FailedStartLeavesNothing) {
     const auto false_program = StartUplink(network.spec, {}, network.side(), network.host(), "/bin/false");
     ASSERT_FALSE(false_program);
     EXPECT_EQ(false_program.error().text(), "uplink r1: the helper ended before it was ready");
-    EXPECT_TRUE(FindUplinks(network.spec.lab).empty());
+    EXPECT_TRUE(FindUplinks(network.spec.lab, network.spec.state_folder).empty());
     EXPECT_EQ(Ip("-n lab.r1 link show type tun").size(), 1U);
     network.Start();
   });

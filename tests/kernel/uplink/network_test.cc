@@ -22,6 +22,8 @@
 namespace runner::test {
 namespace {
 
+const std::string kStateFolder = "/run/toporun-lab";
+
 // GTest's main would not know this command line.
 __attribute__((constructor)) void BecomeHelper(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == kUplinkHelperCommand) _exit(UplinkHelperMain(argc, argv));
@@ -30,7 +32,7 @@ __attribute__((constructor)) void BecomeHelper(int argc, char** argv) {
 // A sandbox's end does not end its helpers: they hold its namespaces.
 class StopsHelpers : public testing::EmptyTestEventListener {
   void OnTestEnd(const testing::TestInfo&) override {
-    for (const UplinkProcess& process : FindUplinks(LabOf(getpid()))) {
+    for (const UplinkProcess& process : FindUplinks(LabOf(getpid()), kStateFolder)) {
       const Status stopped = StopUplink(process);
       EXPECT_TRUE(stopped) << stopped.error().text();
     }
@@ -94,7 +96,7 @@ Network::Network(std::uint32_t mtu, End end) {
   spec.mtu = mtu;
   spec.mac = MacAddress::FromSeed("lab.r1.tap0");
   spec.ipv6 = IpPrefix::Parse("fd00::/64");
-  spec.state_folder = "/run/toporun-lab";
+  spec.state_folder = kStateFolder;
   spec.node_path = "/run/netns/lab.r1";
   spec.resolv_conf = "/run/resolv.conf";
   Shell("mkdir -p /run/toporun-lab; : > /run/resolv.conf");

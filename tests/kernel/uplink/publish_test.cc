@@ -224,7 +224,7 @@ TEST(UplinkPublish, Case05TakenPortIsNamedWithItsOwner) {
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().text(),
               "uplink r1: publish 0.0.0.0:8081:80/tcp: listen on 0.0.0.0 port 8081/tcp: address already in use");
-    EXPECT_TRUE(FindUplinks(network.spec.lab).empty());
+    EXPECT_TRUE(FindUplinks(network.spec.lab, network.spec.state_folder).empty());
     network.Start();
   });
 }
