@@ -1,6 +1,7 @@
 """What ctest's JUnit file (FOLDER/junit.xml) holds, as a table by suite, with every test that did not run and why.
 
-Exit status 1 when a suite took longer than its budget: a suite that creeps up is noticed when it does.
+A suite that took longer than its budget is named: one that creeps up is noticed when it does. It is no failure, since how
+long something takes is the machine's matter too.
 """
 
 import json
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
-# Seconds of all tests of a suite together, on two processors: about three times what they take.
-BUDGETS = {"unit": 120, "kernel": 180, "fuzz": 60, "layering": 20, "schema": 60, "install": 120, "e2e": 600}
+# Seconds of all tests of a suite together, three at a time on two processors.
+BUDGETS = {"unit": 300, "kernel": 360, "fault": 240, "fuzz": 60, "layering": 20, "schema": 60, "install": 120, "e2e": 1200,
+           "rootless": 480, "vm": 600}
 
 
 def skip_reason(text):
@@ -58,7 +60,7 @@ def main(build):
         print()
     for line in late:
         print("over budget:", line)
-    return 1 if late else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -82,16 +82,6 @@ class Finder {
     }
   }
 
-  static const ParentDevice* ParentOf(const InterfaceType& type) {
-    if (const auto* vlan = std::get_if<Vlan>(&type)) return &vlan->link;
-    if (const auto* macvlan = std::get_if<Macvlan>(&type)) return &macvlan->link;
-    if (const auto* ipvlan = std::get_if<Ipvlan>(&type)) return &ipvlan->link;
-    if (const auto* macsec = std::get_if<Macsec>(&type)) return &macsec->link;
-    if (const auto* vxlan = std::get_if<Vxlan>(&type)) return vxlan->dev ? &*vxlan->dev : nullptr;
-    if (const auto* tunnel = std::get_if<Tunnel>(&type)) return tunnel->dev ? &*tunnel->dev : nullptr;
-    return nullptr;
-  }
-
   bool IsReal(const ParentDevice& parent) const { return parent.on_host && !IsMade(parent.name); }
 
   /// Whether the lab makes the interface at `host`.

@@ -57,6 +57,7 @@ std::set<std::string> HostDevices(const Record& record) {
     }
     if (const auto* bridge = std::get_if<BridgeAttributes>(&attributes)) add(bridge->device);
     if (const auto* tap = std::get_if<TapAttributes>(&attributes)) add(tap->device);
+    if (const auto* link = std::get_if<LinkAttributes>(&attributes)) add(link->device);
   }
   return names;
 }

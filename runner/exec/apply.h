@@ -57,6 +57,10 @@ Status ApplyNftables(ApplyContext& context, const Action& action, NftablesAttrib
 Status ApplyFile(ApplyContext& context, const Action& action, const FileAttributes& file);
 Status ApplyUplink(ApplyContext& context, const Action& action, const UplinkAttributes& uplink);
 Status ApplyForward(ApplyContext& context, const Action& action, const ForwardAttributes& forward);
+Status ApplyLink(ApplyContext& context, const Action& action, const LinkAttributes& link);
+Status ApplyImpairment(ApplyContext& context, const Action& action, const ImpairmentAttributes& impairment);
+Status ApplyVlans(ApplyContext& context, const Action& action, const VlansAttributes& vlans);
+Status ApplyFdb(ApplyContext& context, const Action& action, const FdbAttributes& fdb);
 Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec);
 
 /// Before the first change; see Backend::Check.

@@ -24,6 +24,20 @@ std::optional<int> IndexIfThere(Session& session, const std::string& interface) 
   return index.ok() ? std::optional(*index) : std::nullopt;
 }
 
+/// The words of an encapsulation, its interfaces by index.
+Result<std::string> WithIndexes(Session& session, const std::string& encap) {
+  if (encap.empty()) return std::string();
+  std::string out;
+  std::string_view before;
+  for (const std::string_view word : Split(encap, ' ')) {
+    const bool device = before == "iif" || before == "oif";
+    if (!out.empty()) out += ' ';
+    out += device ? std::to_string(TRY(session.IndexOf(std::string(word)))) : std::string(word);
+    before = word;
+  }
+  return out;
+}
+
 Result<RouteInfo> RouteFrom(Session& session, const RouteAttributes& attributes) {
   RouteInfo route;
   route.to = attributes.to;
@@ -33,6 +47,7 @@ Result<RouteInfo> RouteFrom(Session& session, const RouteAttributes& attributes)
   if (attributes.scope) route.scope = ToKernelScope(*attributes.scope);
   route.prefsrc = attributes.from;
   route.mtu = attributes.mtu;
+  route.encap = TRY(WithIndexes(session, attributes.encap));
   for (const HopAttributes& hop : attributes.hops) {
     RouteNextHop next;
     next.via = hop.via;
@@ -93,9 +108,15 @@ Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttrib
   if (action.verb == Verb::kRemove) {
     // As the kernel has it now, which may have drifted from the record.
     const RouteAttributes& now = action.before ? std::get<RouteAttributes>(*action.before) : route;
-    auto old = RouteFrom(session, now);
-    // Its device is gone, and so is the route.
+    RouteAttributes left = now;
+    std::erase_if(left.hops,
+                  [&](const HopAttributes& hop) { return !hop.dev.empty() && !session.IndexOf(hop.dev).ok(); });
+    // Its devices are gone, and so is the route.
+    if (left.hops.empty() && !now.hops.empty()) return {};
+    auto old = RouteFrom(session, left);
     if (!old.ok()) return {};
+    // Of one whose hops went in part the kernel keeps the rest: by its prefix alone it is found.
+    if (left.hops.size() != now.hops.size()) old->nexthops.clear();
     return GoneIsFine(DeleteRoute(session.socket(), *old), {ESRCH, ENODEV});
   }
   RouteInfo fresh = TRY(RouteFrom(session, route));

@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "base/text.h"
-#include "exec/apply.h"
+#include "exec/device.h"
 #include "exec/translate.h"
 #include "kernel/address.h"
 #include "kernel/mark.h"
@@ -14,94 +14,6 @@
 
 namespace runner {
 namespace {
-
-constexpr std::uint32_t kSmallestIpv6Mtu = 1280;  // RFC 8200 5
-
-std::string Ipv6Switch(std::string name) {
-  // sysctl(8) writes a dot in a name as a slash.
-  std::ranges::replace(name, '.', '/');
-  return "net.ipv6.conf." + name + ".disable_ipv6";
-}
-
-Status SetIpv6(ApplyContext& context, const DeviceAttributes& device) {
-  if (!device.ipv6) return {};
-  // Below its smallest MTU the kernel has taken IPv6 off the interface, the setting with it.
-  if (device.mtu && *device.mtu < kSmallestIpv6Mtu) return {};
-  return WriteSysctlIn(context, device.ns, Ipv6Switch(device.name), *device.ipv6 ? "0" : "1");
-}
-
-Result<int> MasterIndex(Session& session, const std::string& master) {
-  if (master.empty()) return 0;
-  return session.IndexOf(master);
-}
-
-/// An interface that comes up has its link-local address already, and without duplicate address detection: that would
-/// keep it from asking for its neighbours for two seconds, and what it forwards with it. The kernel finds the address
-/// that it would have made.
-Status GiveLinkLocal(Session& session, const DeviceAttributes& device) {
-  constexpr std::uint8_t kOfTheKernel = 3;  // IFAPROT_KERNEL_LL
-  const bool wants = device.ipv6.value_or(false) && device.mac && !device.mac->is_zero() &&
-                     device.mtu.value_or(kSmallestIpv6Mtu) >= kSmallestIpv6Mtu;
-  if (!wants) return {};
-  const LinkInfo link = TRY(session.LinkOf(device.name));
-  if (!link.ipv6_eui64.value_or(false)) return {};
-  const AddressSpec address{
-      .index = link.index, .prefix = LinkLocalAddress(*device.mac), .peer = {}, .protocol = kOfTheKernel};
-  Status added = AddAddress(session.socket(), address);
-  // There already, or IPv6 is off here: then the kernel makes none either.
-  if (!added.ok() && (added.error().code == EEXIST || added.error().code == EACCES)) return {};
-  return added;
-}
-
-/// What of `wish` differs from `before`, as one update; nothing where all is as it should be.
-Status BringTo(ApplyContext& context, const DeviceAttributes& wish, const DeviceAttributes& before) {
-  Session& session = *TRY(context.sessions.Get(wish.ns));
-  const int index = TRY(session.IndexOf(wish.name));
-  // First of all: an interface that comes up with IPv6 on has a link-local address.
-  if (wish.ipv6 && wish.ipv6 != before.ipv6) TRY(SetIpv6(context, wish));
-  LinkUpdate update;
-  if (wish.mtu != before.mtu) update.mtu = wish.mtu;
-  if (wish.mac != before.mac) update.mac = wish.mac;
-  if (wish.txqueuelen != before.txqueuelen) update.txqueuelen = wish.txqueuelen;
-  if (wish.up != before.up) update.up = wish.up;
-  if (wish.master && wish.master != before.master) update.master = TRY(MasterIndex(session, *wish.master));
-  if (update.up.value_or(false)) TRY(GiveLinkLocal(session, wish));
-  const bool any = update.mtu || update.mac || update.txqueuelen || update.up || update.master;
-  return any ? ChangeLink(session.socket(), index, update) : Status();
-}
-
-LinkSettings SettingsOf(const ApplyContext& context, const DeviceAttributes& device) {
-  LinkSettings settings;
-  settings.name = device.name;
-  settings.mtu = device.mtu;
-  settings.mac = device.mac;
-  settings.txqueuelen = device.txqueuelen;
-  if (!context.IsOwnNamespace(device.ns)) settings.group = LinkGroup(context.options.lab);
-  return settings;
-}
-
-Status DeleteDevice(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
-  auto session = context.sessions.Get(ns);
-  // Gone with its namespace.
-  if (!session.ok() && session.error().code == ENOENT) return {};
-  if (!session.ok()) return std::move(session).error();
-  Session& here = **session;
-  here.ForgetLink(name);
-  const auto link = TRY(ReadLink(here.socket(), name));
-  if (!link) return {};
-  here.ForgetLink(name);
-  Status status = DeleteLink(here.socket(), link->index);
-  return !status.ok() && status.error().code == ENODEV ? Status() : status;
-}
-
-Status MarkAlias(ApplyContext& context, const DeviceAttributes& device, const std::string& id) {
-  if (context.IsOwnNamespace(device.ns)) return {};
-  Session& session = *TRY(context.sessions.Get(device.ns));
-  LinkUpdate update;
-  constexpr std::size_t kLongestAlias = 255;  // IFALIASZ - 1
-  update.alias = ("toporun:" + context.options.lab + ":" + id).substr(0, kLongestAlias);
-  return ChangeLink(session.socket(), TRY(session.IndexOf(device.name)), update);
-}
 
 Status CreateVethPair(ApplyContext& context, const VethAttributes& veth, const std::string& id) {
   // The kernel makes only the first end up and a port in the creating message: the port comes first.
@@ -114,9 +26,12 @@ Status CreateVethPair(ApplyContext& context, const VethAttributes& veth, const s
   VethEnd far_end = SettingsOf(context, second);
   far_end.place = &far.place();
   DeviceAttributes made = FreshDevice(first);
-  near_end.master = TRY(MasterIndex(session, first.master.value_or("")));
-  made.master = first.master;
-  if (first.up.value_or(false) && first.ipv6.value_or(true)) {
+  const bool in_bond = !first.master.value_or("").empty() && TRY(session.LinkOf(*first.master)).kind == "bond";
+  if (!in_bond) {
+    near_end.master = TRY(MasterIndex(session, first.master.value_or("")));
+    made.master = first.master;
+  }
+  if (!in_bond && first.up.value_or(false) && first.ipv6.value_or(true)) {
     near_end.up = true;
     made.up = true;
   }
@@ -139,6 +54,8 @@ BridgeSettings SettingsOf(const BridgeAttributes& bridge) {
   settings.stp = bridge.stp;
   settings.priority = bridge.priority;
   settings.ageing = bridge.ageing;
+  // A kernel without it refuses to be told that it is off.
+  if (bridge.vlan_filtering) settings.vlan_filtering = true;
   return settings;
 }
 
@@ -158,6 +75,7 @@ Status ChangeBridge(ApplyContext& context, const BridgeAttributes& bridge, const
   Session& session = *TRY(context.sessions.Get(bridge.device.ns));
   LinkUpdate update;
   update.bridge = SettingsOf(bridge);
+  if (bridge.vlan_filtering != before.vlan_filtering) update.bridge->vlan_filtering = bridge.vlan_filtering;
   TRY(ChangeLink(session.socket(), TRY(session.IndexOf(bridge.device.name)), update));
   return BringTo(context, bridge.device, before.device);
 }

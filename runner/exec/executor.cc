@@ -109,7 +109,10 @@ class Run {
       TRY(backend_.Apply(action));
       return Unwritten(journal_.Gone(id));
     }
-    TRY(Unwritten(journal_.Begin(action.resource, FormerOf(action))));
+    // Until it is done, what stands is what stood: a later run finds by it what is to be replaced.
+    Resource begun = action.resource;
+    if (action.before) begun.attributes = WithFingerprint(std::move(begun.attributes), *action.before);
+    TRY(Unwritten(journal_.Begin(begun, FormerOf(action))));
     auto made = backend_.Apply(action);
     if (made.ok()) return journal_.Made(id, *made);
     // It is not there: the record must not say so, unless nobody knows.
@@ -178,6 +181,9 @@ std::vector<Resource> StateBefore(const Graph& wish, const Before& before) {
       continue;
     }
     if (seen == before.observed.end() || seen->second.owner == Observed::Owner::kForeign) continue;
+    // One end of a cable whose other end is dying.
+    const auto* veth = std::get_if<VethAttributes>(&seen->second.attributes);
+    if (veth != nullptr && !veth->joined) continue;
     resources.push_back(entry.resource);
     // Half made is no state to come back to.
     if (entry.state == RecordEntry::State::kBegun) continue;

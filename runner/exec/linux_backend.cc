@@ -53,6 +53,8 @@ class LinuxBackend : public Backend {
       apply_.known.insert_or_assign(resource.id, resource.attributes);
     } else if (const auto* bridge = std::get_if<BridgeAttributes>(&resource.attributes)) {
       add(bridge->device);
+    } else if (const auto* link = std::get_if<LinkAttributes>(&resource.attributes)) {
+      add(link->device);
     } else if (std::holds_alternative<UplinkAttributes>(resource.attributes)) {
       apply_.known.insert_or_assign(resource.id, resource.attributes);
     }
@@ -76,6 +78,10 @@ class LinuxBackend : public Backend {
   Status Do(const Action& action, UplinkAttributes& a) { return ApplyUplink(apply_, action, a); }
   Status Do(const Action& action, ForwardAttributes& a) { return ApplyForward(apply_, action, a); }
   Status Do(const Action& action, ExecAttributes& a) { return ApplyExec(apply_, action, a); }
+  Status Do(const Action& action, LinkAttributes& a) { return ApplyLink(apply_, action, a); }
+  Status Do(const Action& action, ImpairmentAttributes& a) { return ApplyImpairment(apply_, action, a); }
+  Status Do(const Action& action, VlansAttributes& a) { return ApplyVlans(apply_, action, a); }
+  Status Do(const Action& action, FdbAttributes& a) { return ApplyFdb(apply_, action, a); }
 
   const BackendOptions options_;
   SessionPool sessions_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 
+#include "base/link_types.h"
 #include "base/text.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
@@ -130,6 +131,11 @@ class MarkFinder {
       Add(Kind::kAddress, prefix + dev->second + "/" + info.prefix.text(),
           AddressAttributes{.ns = ns, .dev = dev->second, .prefix = info.prefix, .peer = info.peer});
     }
+    for (const RootQdisc& qdisc : TRY(ReadRootQdiscs(session.socket()))) {
+      const auto dev = others.find(qdisc.index);
+      if (qdisc.handle != kImpairHandle || dev == others.end()) continue;
+      Add(Kind::kImpairment, prefix + dev->second, ImpairmentAttributes{.ns = ns, .dev = dev->second});
+    }
     for (const RouteInfo& info : TRY(ReadRoutes(session.socket()))) {
       if (info.protocol == kProtocol && !HasHopOfOurs(info, others)) AddRoute(ns, node, info, others);
     }
@@ -167,6 +173,9 @@ class MarkFinder {
     const DeviceAttributes device{.ns = ns, .name = link.name};
     if (link.kind == "bridge") return Add(Kind::kBridge, prefix + link.name, BridgeAttributes{.device = device});
     if (link.kind == "tun") return Add(Kind::kTap, prefix + link.name, TapAttributes{.device = device});
+    if (FindLinkType(link.kind) != nullptr) {
+      return Add(Kind::kLink, prefix + link.name, LinkAttributes{.device = device, .type = link.kind});
+    }
     // Where the other end is does not matter: it goes along.
     if (link.kind == "veth") Add(Kind::kVeth, prefix + link.name, VethAttributes{.a = device, .b = device});
   }

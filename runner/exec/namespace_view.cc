@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "exec/translate.h"
 #include "kernel/mark.h"
 #include "kernel/nat.h"
@@ -22,6 +23,20 @@ std::string InterfaceName(const std::unordered_map<int, std::string>& names, int
 
 Observed::Owner OwnerByProtocol(std::uint8_t protocol) {
   return protocol == kProtocol ? Owner::kOurs : Owner::kUnknown;
+}
+
+/// The words of an encapsulation, its interfaces by name.
+std::string WithNames(const std::unordered_map<int, std::string>& names, const std::string& encap) {
+  if (encap.find("if ") == std::string::npos) return encap;
+  std::string out;
+  std::string_view before;
+  for (const std::string_view word : Split(encap, ' ')) {
+    const bool device = before == "iif" || before == "oif";
+    if (!out.empty()) out += ' ';
+    out += device ? InterfaceName(names, static_cast<int>(ParseInteger(word).value_or(0))) : std::string(word);
+    before = word;
+  }
+  return out;
 }
 
 bool SelectsTheSame(const RuleAttributes& a, const RuleAttributes& b) {
@@ -61,6 +76,11 @@ Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
   }
   if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
   if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
+  if (wants(Kind::kImpairment)) {
+    for (RootQdisc& qdisc : TRY(ReadRootQdiscs(session_.socket()))) qdiscs_.emplace(qdisc.index, std::move(qdisc));
+  }
+  if (wants(Kind::kVlans)) vlans_ = TRY(ReadPortVlans(session_.socket()));
+  if (wants(Kind::kFdb)) fdb_ = TRY(ReadTunnelFdb(session_.socket()));
   return ReadMark();
 }
 
@@ -71,6 +91,8 @@ Result<Observed> NamespaceView::SeeNamespace(const NamespaceAttributes& asked) c
   if (asked.forwarding_ipv6) now.forwarding_ipv6 = TRY(ReadFlag("net.ipv6.conf.all.forwarding"));
   return Observed{.attributes = now, .owner = asked.attach.empty() ? owner_ : Owner::kUnknown};
 }
+
+std::string NamespaceView::NameOf(int index) const { return InterfaceName(names_, index); }
 
 std::optional<DeviceAttributes> NamespaceView::SeeDevice(const std::string& name) const {
   const auto found = links_.find(name);
@@ -118,6 +140,7 @@ std::optional<Observed> NamespaceView::See(const RouteAttributes& asked) const {
   now.scope = asked.to.is_ipv6() || !info.scope ? std::nullopt : FromKernelScope(*info.scope);
   now.from = info.prefsrc;
   now.mtu = info.mtu;
+  now.encap = WithNames(names_, info.encap);
   // Someone else's route with our prefix, table and metric is in the way of ours.
   return Observed{.attributes = now, .owner = info.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
 }
@@ -141,6 +164,33 @@ std::optional<Observed> NamespaceView::See(const NeighbourAttributes& asked) con
     return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
   }
   return std::nullopt;
+}
+
+std::optional<Observed> NamespaceView::See(const ImpairmentAttributes& asked) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr) return std::nullopt;
+  const auto found = qdiscs_.find(link->index);
+  if (found == qdiscs_.end()) return std::nullopt;
+  const RootQdisc& qdisc = found->second;
+  // On an interface of our own whatever stands there is to be as asked; elsewhere the handle tells.
+  const bool ours = is_ours() || link->group == LinkGroup(context_.options.lab) || qdisc.handle == kImpairHandle;
+  return Observed{.attributes = ImpairmentFrom(qdisc.netem, asked), .owner = ours ? Owner::kOurs : Owner::kForeign};
+}
+
+std::optional<Observed> NamespaceView::See(const VlansAttributes& asked) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr || link->master == 0) return std::nullopt;
+  const auto found = vlans_.find(link->index);
+  const VlanMembership membership = found == vlans_.end() ? VlanMembership() : found->second;
+  return Observed{.attributes = VlansFrom(membership, asked), .owner = Owner::kOurs};
+}
+
+std::optional<Observed> NamespaceView::See(const FdbAttributes& asked) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr) return std::nullopt;
+  const TunnelFdbEntry wanted{.index = link->index, .mac = asked.mac, .dst = asked.dst};
+  if (std::ranges::find(fdb_, wanted) == fdb_.end()) return std::nullopt;
+  return Observed{.attributes = asked, .owner = Owner::kOurs};
 }
 
 std::optional<Observed> NamespaceView::See(const SysctlAttributes& asked) const {

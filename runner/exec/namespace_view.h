@@ -25,6 +25,8 @@ class NamespaceView {
   bool is_ours() const { return owner_ == Observed::Owner::kOurs; }
   Observed::Owner owner() const { return owner_; }
   const std::map<std::string, LinkInfo, std::less<>>& links() const { return links_; }
+  /// Empty: none has it here.
+  std::string NameOf(int index) const;
   /// The namespace itself.
   Result<Observed> SeeNamespace(const NamespaceAttributes& asked) const;
   std::optional<DeviceAttributes> SeeDevice(const std::string& name) const;
@@ -36,6 +38,9 @@ class NamespaceView {
   std::optional<Observed> See(const RuleAttributes& asked) const;
   std::optional<Observed> See(const NeighbourAttributes& asked) const;
   std::optional<Observed> See(const SysctlAttributes& asked) const;
+  std::optional<Observed> See(const ImpairmentAttributes& asked) const;
+  std::optional<Observed> See(const VlansAttributes& asked) const;
+  std::optional<Observed> See(const FdbAttributes& asked) const;
   Result<std::optional<Observed>> See(const NatAttributes& asked, const Attributes* recorded) const;
   Result<std::optional<Observed>> See(const NftablesAttributes& asked, const Attributes* recorded) const;
 
@@ -54,6 +59,9 @@ class NamespaceView {
   std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
   std::vector<RuleInfo> rules_;
   std::vector<NeighbourInfo> neighbours_;
+  std::map<int, RootQdisc> qdiscs_;
+  std::map<int, VlanMembership> vlans_;
+  std::vector<TunnelFdbEntry> fdb_;
 };
 
 }  // namespace runner

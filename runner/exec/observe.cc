@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "base/link_types.h"
+#include "base/text.h"
 #include "exec/apply.h"
 #include "exec/namespace_view.h"
 #include "exec/translate.h"
@@ -241,13 +243,15 @@ class Observer {
       seen = SeeBridge(view, *bridge);
     } else if (const auto* tap = std::get_if<TapAttributes>(&attributes)) {
       if (auto device = view.SeeDevice(tap->device.name)) {
-        Fit(tap->device, *device);
+        Fit(tap->device, *view.FindLink(tap->device.name), *device);
         seen = Observed{.attributes = TapAttributes{.device = *device},
                         .owner = view.OwnerOf(*view.FindLink(tap->device.name), "tun")};
       }
+    } else if (const auto* typed = std::get_if<LinkAttributes>(&attributes)) {
+      seen = TRY(SeeLink(view, *typed));
     } else if (const auto* interface = std::get_if<InterfaceAttributes>(&attributes)) {
       if (auto device = view.SeeDevice(interface->device.name)) {
-        Fit(interface->device, *device);
+        Fit(interface->device, *view.FindLink(interface->device.name), *device);
         seen = Observed{.attributes = InterfaceAttributes{.device = *device}, .owner = Owner::kOurs};
       }
     } else if (const auto* state = std::get_if<ActivationAttributes>(&attributes)) {
@@ -266,6 +270,12 @@ class Observer {
       seen = view.See(*neighbour);
     } else if (const auto* sysctl = std::get_if<SysctlAttributes>(&attributes)) {
       seen = view.See(*sysctl);
+    } else if (const auto* impairment = std::get_if<ImpairmentAttributes>(&attributes)) {
+      seen = view.See(*impairment);
+    } else if (const auto* vlans = std::get_if<VlansAttributes>(&attributes)) {
+      seen = view.See(*vlans);
+    } else if (const auto* fdb = std::get_if<FdbAttributes>(&attributes)) {
+      seen = view.See(*fdb);
     } else if (const auto* nat = std::get_if<NatAttributes>(&attributes)) {
       seen = TRY(view.See(*nat, question.recorded));
     } else if (const auto* nftables = std::get_if<NftablesAttributes>(&attributes)) {
@@ -276,23 +286,70 @@ class Observer {
   }
 
   /// What the kernel cannot show for this device counts as it was asked for.
-  static void Fit(const DeviceAttributes& asked, DeviceAttributes& now) {
+  static void Fit(const DeviceAttributes& asked, const LinkInfo& link, DeviceAttributes& now) {
+    // The members of a bond have its address.
+    if (link.master_kind == "bond") now.mac = asked.mac;
     if (!now.ipv6) now.ipv6 = asked.ipv6;
     // Names are what the file calls it, also after a rename in the kernel.
     now.ns = asked.ns;
+  }
+
+  /// The interface that an option names, as the plan writes it: `eth0`, or `host:eth0` for one of the host's.
+  Result<std::string> NameOfOption(const NamespaceView& view, const std::string& asked, int index, bool elsewhere) {
+    if (!elsewhere) return view.NameOf(index);
+    constexpr std::string_view kHost = "host:";
+    if (asked.starts_with(kHost)) {
+      const std::string name = asked.substr(kHost.size());
+      const auto there = TRY(context_.sessions.Get(""))->IndexOf(name);
+      if (there.ok() && *there == index) return asked;
+    }
+    return "interface " + std::to_string(index) + " of another namespace";
+  }
+
+  Result<std::optional<Observed>> SeeLink(const NamespaceView& view, const LinkAttributes& asked) {
+    auto device = view.SeeDevice(asked.device.name);
+    if (!device) return std::optional<Observed>();
+    const LinkInfo& link = *view.FindLink(asked.device.name);
+    Fit(asked.device, link, *device);
+    LinkAttributes now = asked;
+    now.device = *device;
+    const bool taps = link.kind == "tun";
+    now.type = taps ? (link.is_tun ? "tun" : "tap") : link.kind;
+    now.options.clear();
+    for (const OptionAttributes& option : asked.options) {
+      const LinkOption* known = FindLinkOption(asked.type, option.name);
+      const auto found = link.options.find(option.name);
+      if (option.name == "link") {
+        const std::string name = TRY(NameOfOption(view, option.value, link.peer, link.link_netnsid.has_value()));
+        now.options.push_back({option.name, name});
+      } else if (found != link.options.end()) {
+        std::string value = found->second;
+        if (known != nullptr && known->form == LinkOption::Form::kDevice) {
+          const int index = static_cast<int>(ParseInteger(value).value_or(0));
+          value = TRY(NameOfOption(view, option.value, index, option.value.starts_with("host:")));
+        } else if (known != nullptr && known->form == LinkOption::Form::kTunUser && UserNumber(option.value) == value) {
+          value = option.value;
+        }
+        now.options.push_back({option.name, value});
+      }
+    }
+    // In our own namespaces one of another type is replaced; elsewhere the lab's group tells.
+    const Owner owner = view.is_ours() ? Owner::kOurs : view.OwnerOf(link, link.kind);
+    return std::optional(Observed{.attributes = now, .owner = owner});
   }
 
   static std::optional<Observed> SeeBridge(const NamespaceView& view, const BridgeAttributes& asked) {
     auto device = view.SeeDevice(asked.device.name);
     if (!device) return std::nullopt;
     const LinkInfo& link = *view.FindLink(asked.device.name);
-    Fit(asked.device, *device);
+    Fit(asked.device, link, *device);
     BridgeAttributes now = asked;
     now.device = *device;
     if (link.bridge) {
       now.stp = link.bridge->stp.value_or(asked.stp);
       now.priority = link.bridge->priority.value_or(asked.priority);
       now.ageing = link.bridge->ageing.value_or(asked.ageing);
+      now.vlan_filtering = link.bridge->vlan_filtering.value_or(false);
     }
     return Observed{.attributes = now, .owner = view.OwnerOf(link, "bridge")};
   }
@@ -306,7 +363,7 @@ class Observer {
       const LinkInfo* link = view.FindLink(end->name);
       if (link == nullptr) continue;
       half->end = view.SeeDevice(end->name);
-      Fit(*end, *half->end);
+      Fit(*end, *link, *half->end);
       half->index = link->index;
       half->peer = link->peer;
       half->owner = view.OwnerOf(*link, "veth");

@@ -1,9 +1,12 @@
 #include "exec/preflight.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "exec/translate.h"
 #include "machine/machine.h"
 
 namespace runner {
@@ -23,10 +26,49 @@ std::optional<std::int64_t> MostNamespaces() {
   return ParseInteger(std::string_view(*text).substr(0, text->find('\n')));
 }
 
+/// What an object needs of the kernel beyond what every lab does, as machine/links.h calls it; empty: nothing.
+struct FindNeed {
+  std::string operator()(const LinkAttributes& link) const {
+    return link.type == "tap" || link.type == "tun" ? "" : "link " + link.type;
+  }
+  std::string operator()(const BridgeAttributes& bridge) const { return bridge.vlan_filtering ? "VLAN filtering" : ""; }
+  std::string operator()(const VlansAttributes& /*vlans*/) const { return "VLAN filtering"; }
+  std::string operator()(const ImpairmentAttributes& impairment) const {
+    return NetemFrom(impairment).is_rate_alone() ? "rate limit" : "impairment";
+  }
+  std::string operator()(const RouteAttributes& route) const {
+    return route.encap.empty() ? "" : "encap " + route.encap.substr(0, route.encap.find(' '));
+  }
+  template <class T>
+  std::string operator()(const T& /*other*/) const {
+    return "";
+  }
+};
+
+/// Each object whose kind the kernel lacks, by a trial in a scratch namespace; only what the plan needs is tried.
+Errors CheckKernel(const Plan& plan) {
+  std::map<std::string, std::vector<const Resource*>> needs;
+  for (const Action& action : plan.actions) {
+    if (action.verb != Verb::kCreate && action.verb != Verb::kChange) continue;
+    const std::string need = std::visit(FindNeed{}, action.resource.attributes);
+    if (!need.empty()) needs[need].push_back(&action.resource);
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, resources] : needs) names.push_back(name);
+  Errors errors;
+  for (const machine::Feature& feature : machine::ProbeNeeds(names)) {
+    if (feature.level != machine::Level::kMissing) continue;
+    for (const Resource* resource : needs[feature.name]) {
+      errors.push_back(Refusal(*resource, "use " + feature.name, feature.detail, feature.remedy));
+    }
+  }
+  return errors;
+}
+
 }  // namespace
 
 Errors CheckMachine(const Plan& plan) {
-  Errors errors;
+  Errors errors = CheckKernel(plan);
   const Resource* tap = nullptr;
   const Resource* last = nullptr;
   std::int64_t namespaces = 0;

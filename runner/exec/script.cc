@@ -168,8 +168,9 @@ class Script {
   Status Do(const Action& action, const BridgeAttributes& bridge) {
     constexpr std::uint32_t kTicksPerSecond = 100;
     const DeviceAttributes& device = bridge.device;
-    const std::string settings = fmt::format(" type bridge stp_state {} priority {} ageing_time {}", bridge.stp ? 1 : 0,
-                                             bridge.priority, bridge.ageing * kTicksPerSecond);
+    const std::string settings =
+        fmt::format(" type bridge stp_state {} priority {} ageing_time {}{}", bridge.stp ? 1 : 0, bridge.priority,
+                    bridge.ageing * kTicksPerSecond, bridge.vlan_filtering ? " vlan_filtering 1" : "");
     if (Removes(action)) {
       Line(IpIn(device.ns) + " link del " + device.name);
     } else if (action.verb == Verb::kChange) {
@@ -181,6 +182,47 @@ class Script {
       Dress(device, FreshDevice(device));
       for (const std::string& command : LinkLocalCommands(device)) Line(command);
     }
+    return {};
+  }
+
+  Status Do(const Action& action, const LinkAttributes& link) {
+    const DeviceAttributes& device = link.device;
+    const auto* before = Before<LinkAttributes>(action);
+    if (Removes(action)) {
+      Line(IpIn(device.ns) + " link del " + device.name);
+    } else if (action.verb == Verb::kChange) {
+      if (before == nullptr || before->options != link.options) Line(TypedCommand(link, "set"));
+      Dress(device, before == nullptr ? DeviceAttributes{} : before->device);
+    } else {
+      Line(TypedCommand(link, "add"));
+      DeviceAttributes fresh = FreshDevice(device);
+      if (link.type == "tap" || link.type == "tun") {
+        fresh.mac.reset();
+        fresh.mtu.reset();
+        fresh.txqueuelen.reset();
+      }
+      Dress(device, fresh);
+    }
+    return {};
+  }
+
+  Status Do(const Action& action, const ImpairmentAttributes& impairment) {
+    const std::string tc = In(impairment.ns) + "tc qdisc ";
+    if (action.verb != Verb::kCreate) Line(tc + "del dev " + impairment.dev + " root");
+    if (!Removes(action)) Line(tc + "add dev " + impairment.dev + " root handle 213: " + NetemWords(impairment));
+    return {};
+  }
+
+  Status Do(const Action& action, const VlansAttributes& vlans) {
+    for (const std::string& command : VlanCommands(vlans, Before<VlansAttributes>(action))) {
+      if (!Removes(action)) Line(command);
+    }
+    return {};
+  }
+
+  Status Do(const Action& action, const FdbAttributes& fdb) {
+    Line(fmt::format("{}bridge fdb {} {} dev {} dst {}", In(fdb.ns), Removes(action) ? "del" : "append", fdb.mac.text(),
+                     fdb.dev, fdb.dst.text()));
     return {};
   }
 

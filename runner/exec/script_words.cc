@@ -28,8 +28,8 @@ const char* ActionName(RuleAction action) {
 }
 const char* FamilyOption(bool ipv6) { return ipv6 ? " -6" : " -4"; }
 
-std::string HopWords(const HopAttributes& hop, bool onlink) {
-  std::string out;
+std::string HopWords(const HopAttributes& hop, bool onlink, const std::string& encap) {
+  std::string out = encap.empty() ? "" : " encap " + encap;
   if (hop.via) out += " via " + hop.via->text();
   if (!hop.dev.empty()) out += " dev " + hop.dev;
   if (onlink) out += " onlink";
@@ -111,9 +111,10 @@ std::string RouteCommand(const RouteAttributes& route, const std::string& verb) 
   if (route.scope) out += std::string(" scope ") + ScopeName(*route.scope);
   if (route.from) out += " src " + route.from->text();
   if (route.mtu) out += " mtu " + std::to_string(*route.mtu);
-  if (route.hops.size() == 1) return out + HopWords(route.hops[0], route.onlink);
+  if (route.hops.size() == 1) return out + HopWords(route.hops[0], route.onlink, route.encap);
   for (const HopAttributes& hop : route.hops) {
-    out += fmt::format(" nexthop{} weight {}", HopWords(hop, false), hop.weight) + (route.onlink ? " onlink" : "");
+    out += fmt::format(" nexthop{} weight {}", HopWords(hop, false, route.encap), hop.weight) +
+           (route.onlink ? " onlink" : "");
   }
   return out;
 }

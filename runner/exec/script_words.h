@@ -26,6 +26,13 @@ std::string RouteCommand(const RouteAttributes& route, const std::string& verb);
 std::string RuleCommand(const RuleAttributes& rule, const std::string& verb);
 std::string NeighbourCommand(const NeighbourAttributes& neighbour, const std::string& verb);
 
+/// Makes (`add`) or changes (`set`) an interface of a type in base/link_types.h.
+std::string TypedCommand(const LinkAttributes& link, const std::string& verb);
+/// "netem delay 20ms …", as tc(8) takes it.
+std::string NetemWords(const ImpairmentAttributes& impairment);
+/// What leads from `before`, or from a fresh port, to these VLANs.
+std::vector<std::string> VlanCommands(const VlansAttributes& vlans, const VlansAttributes* before);
+
 /// Starts slirp4netns(1) and waits until it serves.
 std::vector<std::string> SlirpCommands(const UplinkAttributes& uplink, const std::string& api_socket,
                                        const std::string& namespaces);

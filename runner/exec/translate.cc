@@ -1,5 +1,7 @@
 #include "exec/translate.h"
 
+#include <pwd.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -8,6 +10,8 @@
 
 namespace runner {
 namespace {
+
+constexpr std::uint64_t kBitsPerByte = 8;
 
 template <class Ours>
 struct Pair {
@@ -84,6 +88,60 @@ DeviceAttributes FreshDevice(DeviceAttributes device) {
   device.ipv6 = true;
   device.master = "";
   return device;
+}
+
+std::optional<std::string> UserNumber(const std::string& user) {
+  if (const auto number = ParseInteger(user)) return std::to_string(*number);
+  const passwd* entry = getpwnam(user.c_str());
+  return entry == nullptr ? std::nullopt : std::optional(std::to_string(entry->pw_uid));
+}
+
+NetemSettings NetemFrom(const ImpairmentAttributes& attributes) {
+  NetemSettings settings;
+  settings.delay_ns = attributes.delay.count;
+  settings.jitter_ns = attributes.jitter.count;
+  settings.correlation = attributes.correlation.count;
+  settings.loss = attributes.loss.count;
+  settings.duplicate = attributes.duplicate.count;
+  settings.corrupt = attributes.corrupt.count;
+  settings.reorder = attributes.reorder.count;
+  settings.rate = attributes.rate.bits / kBitsPerByte;
+  settings.limit = attributes.limit.value_or(0);
+  settings.seed = attributes.seed;
+  settings.distribution = attributes.distribution;
+  return settings;
+}
+
+ImpairmentAttributes ImpairmentFrom(const NetemSettings& settings, const ImpairmentAttributes& asked) {
+  ImpairmentAttributes attributes = asked;
+  attributes.delay = {settings.delay_ns};
+  attributes.jitter = {settings.jitter_ns};
+  attributes.correlation = {settings.correlation};
+  attributes.loss = {settings.loss};
+  attributes.duplicate = {settings.duplicate};
+  attributes.corrupt = {settings.corrupt};
+  attributes.reorder = {settings.reorder};
+  attributes.rate = {settings.rate * kBitsPerByte};
+  if (asked.limit) attributes.limit = settings.limit;
+  // Kernels before 6.6 have no seed of their own to tell.
+  if (asked.seed && settings.seed) attributes.seed = settings.seed;
+  return attributes;
+}
+
+VlanMembership MembershipFrom(const VlansAttributes& attributes) {
+  VlanMembership membership;
+  if (attributes.pvid != 0) membership.pvid = attributes.pvid;
+  membership.tagged.insert(attributes.tagged.begin(), attributes.tagged.end());
+  membership.untagged.insert(attributes.untagged.begin(), attributes.untagged.end());
+  return membership;
+}
+
+VlansAttributes VlansFrom(const VlanMembership& membership, const VlansAttributes& asked) {
+  VlansAttributes attributes = asked;
+  attributes.pvid = membership.pvid.value_or(0);
+  attributes.tagged.assign(membership.tagged.begin(), membership.tagged.end());
+  attributes.untagged.assign(membership.untagged.begin(), membership.untagged.end());
+  return attributes;
 }
 
 RuleInfo RuleFrom(const RuleAttributes& attributes) {

@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "kernel/address.h"
+#include "kernel/bridge_port.h"
+#include "kernel/impair.h"
 #include "kernel/link.h"
 #include "kernel/nat.h"
 #include "kernel/route.h"
@@ -29,6 +31,16 @@ DeviceAttributes DeviceFrom(const NamespaceName& ns, const LinkInfo& link, const
 
 /// A device as the message that creates it leaves it: what is still to be set differs from this.
 DeviceAttributes FreshDevice(DeviceAttributes device);
+
+/// The number of a user who may open a tap, as the kernel tells it; nothing where nobody has the name.
+std::optional<std::string> UserNumber(const std::string& user);
+
+NetemSettings NetemFrom(const ImpairmentAttributes& attributes);
+/// `limit` and `seed` only where they are asked for; what the kernel does not tell is taken from `asked`.
+ImpairmentAttributes ImpairmentFrom(const NetemSettings& settings, const ImpairmentAttributes& asked);
+
+VlanMembership MembershipFrom(const VlansAttributes& attributes);
+VlansAttributes VlansFrom(const VlanMembership& membership, const VlansAttributes& asked);
 
 RuleInfo RuleFrom(const RuleAttributes& attributes);
 RuleAttributes RuleFrom(const NamespaceName& ns, const RuleInfo& rule);

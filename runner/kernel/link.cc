@@ -27,6 +27,7 @@ void EncodeSettings(NetlinkMessage& message, const LinkSettings& link) {
   if (link.txqueuelen) message.PutU32(IFLA_TXQLEN, *link.txqueuelen);
   if (link.group) message.PutU32(IFLA_GROUP, *link.group);
   if (link.master != 0) message.PutU32(IFLA_MASTER, static_cast<std::uint32_t>(link.master));
+  if (link.link != 0) message.PutU32(IFLA_LINK, static_cast<std::uint32_t>(link.link));
 }
 
 void EncodeBridge(NetlinkMessage& message, const BridgeSettings& settings) {
@@ -58,6 +59,28 @@ Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::st
   EncodeSettings(message, link);
   EncodeKind(message, kind, data);
   return socket.Request(message, "create " + kind);
+}
+
+Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::string& type,
+                  const LinkOptions& options) {
+  Status encoded;
+  NetlinkMessage message(RTM_NEWLINK, kCreate);
+  EncodeSettings(message, link);
+  EncodeKind(message, type, [&](NetlinkMessage& data) { encoded = EncodeLinkOptions(data, type, options); });
+  TRY(std::move(encoded));
+  return socket.Request(message, "create " + type);
+}
+
+Status ChangeLinkOptions(NetlinkSocket& socket, int index, const std::string& type, const LinkOptions& options) {
+  TRY(CheckIndex(index, "change " + type));
+  Status encoded;
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  ifinfomsg header{};
+  header.ifi_index = index;
+  message.Append(header);
+  EncodeKind(message, type, [&](NetlinkMessage& data) { encoded = EncodeLinkOptions(data, type, options); });
+  TRY(std::move(encoded));
+  return socket.Request(message, "change " + type);
 }
 
 Status CreateVeth(NetlinkSocket& socket, const VethEnd& first, const VethEnd& second) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mac.h"
+#include "kernel/link_options.h"
 #include "kernel/netlink.h"
 
 namespace runner {
@@ -27,6 +28,7 @@ struct LinkInfo {
   int index = 0;
   std::string name = {};
   std::string kind = {};  // IFLA_INFO_KIND ("veth", "bridge", …); empty for lo and hardware
+  bool is_tun = false;    // of kind "tun": without Ethernet, else a tap
   std::uint32_t mtu = 0;
   MacAddress mac = {};                   // zero where the device has no Ethernet address
   bool up = false;                       // as set (IFF_UP)
@@ -39,7 +41,9 @@ struct LinkInfo {
   std::string alias = {};
   std::uint32_t txqueuelen = 0;
   std::optional<BridgeSettings> bridge = {};  // of a bridge, all set
-  std::optional<bool> ipv4_forwarding = {};   // absent where the kernel does not tell it with the link
+  LinkOptions options = {};                   // of a type in base/link_types.h, all that the kernel tells
+  std::string master_kind = {};  // IFLA_INFO_SLAVE_KIND: what it is a port of; empty: nothing with settings for ports
+  std::optional<bool> ipv4_forwarding = {};  // absent where the kernel does not tell it with the link
   std::optional<bool> ipv6_forwarding = {};
   std::optional<bool> disable_ipv6 = {};
   std::optional<bool> ipv6_eui64 = {};  // the kernel makes a link-local address from the MAC (addr_gen_mode 0)
@@ -62,6 +66,7 @@ struct LinkSettings {
   std::optional<std::uint32_t> group = {};
   bool up = false;
   int master = 0;  // in the place that the link is made in
+  int link = 0;    // IFLA_LINK: what it stands on, in the socket's own place; 0: nothing
 };
 
 /// One end of a veth. The kernel honours `up` and `master` at the first end only; at the second they are refused here.
@@ -76,6 +81,10 @@ Status CreateBridge(NetlinkSocket& socket, const LinkSettings& link, const Bridg
 /// Makes an interface of any kind; `data` writes what belongs into IFLA_INFO_DATA.
 Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::string& kind,
                   const std::function<void(NetlinkMessage&)>& data = {});
+/// The same of a type in base/link_types.h.
+Status CreateLink(NetlinkSocket& socket, const LinkSettings& link, const std::string& type, const LinkOptions& options);
+/// Changes settings of the type; where the type is `changed_whole`, `options` are all of them.
+Status ChangeLinkOptions(NetlinkSocket& socket, int index, const std::string& type, const LinkOptions& options);
 
 /// What is absent stays as it is. One message, yet no transaction: after a failure a part may be done.
 struct LinkUpdate {

@@ -65,7 +65,17 @@ std::optional<LinkInfo> DecodeLink(const nlmsghdr& message) {
   link.group = attributes.U32(IFLA_GROUP).value_or(0);
   link.alias = attributes.String(IFLA_IFALIAS).value_or("");
   link.txqueuelen = attributes.U32(IFLA_TXQLEN).value_or(0);
+  link.master_kind = info.String(IFLA_INFO_SLAVE_KIND).value_or("");
   if (link.kind == "bridge") link.bridge = DecodeBridge(info.Nested(IFLA_INFO_DATA, IFLA_BR_MAX));
+  // A tap and a tun are one kind to the kernel.
+  if (link.kind == "tun") {
+    constexpr std::uint8_t kTun = 1;  // IFF_TUN
+    const bool is_tun = info.Nested(IFLA_INFO_DATA, IFLA_TUN_MAX).U8(IFLA_TUN_TYPE) == kTun;
+    link.options = DecodeLinkOptions(is_tun ? "tun" : "tap", info.Nested(IFLA_INFO_DATA, IFLA_TUN_MAX));
+    link.is_tun = is_tun;
+  } else if (!link.kind.empty() && link.kind != "veth" && link.kind != "bridge") {
+    link.options = DecodeLinkOptions(link.kind, info.Nested(IFLA_INFO_DATA, kHighestLinkOption));
+  }
   DecodeFamilies(attributes.Nested(IFLA_AF_SPEC, AF_INET6), link);
   return link;
 }

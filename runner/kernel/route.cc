@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "kernel/encap.h"
+
 namespace runner {
 namespace {
 
@@ -24,7 +26,7 @@ void EncodeGateway(NetlinkMessage& message, const IpAddress& via, Family family)
   message.PutBytes(RTA_VIA, &other, sizeof other.family + via.size());
 }
 
-void EncodeMultipath(NetlinkMessage& message, const RouteInfo& route) {
+Status EncodeMultipath(NetlinkMessage& message, const RouteInfo& route) {
   const NetlinkMessage::Nest nest(message, RTA_MULTIPATH);
   for (const RouteNextHop& hop : route.nexthops) {
     const std::size_t start = message.header()->nlmsg_len;
@@ -34,14 +36,16 @@ void EncodeMultipath(NetlinkMessage& message, const RouteInfo& route) {
     header.rtnh_ifindex = hop.oif;
     message.Append(header);
     if (hop.via) EncodeGateway(message, *hop.via, route.family());
-    if (!message.is_complete()) return;
+    if (!route.encap.empty()) TRY(EncodeEncap(message, route.encap));
+    if (!message.is_complete()) return {};
     // Its length is known only now; it counts the attributes.
     header.rtnh_len = static_cast<std::uint16_t>(message.header()->nlmsg_len - start);
     std::memcpy(reinterpret_cast<char*>(message.header()) + start, &header, sizeof header);
   }
+  return {};
 }
 
-void EncodeRoute(NetlinkMessage& message, const RouteInfo& route) {
+Status EncodeRoute(NetlinkMessage& message, const RouteInfo& route) {
   rtmsg header{};
   header.rtm_family = FamilyNumber(route.family());
   header.rtm_dst_len = static_cast<std::uint8_t>(route.to.length());
@@ -63,9 +67,11 @@ void EncodeRoute(NetlinkMessage& message, const RouteInfo& route) {
   if (only != nullptr) {
     if (only->via) EncodeGateway(message, *only->via, route.family());
     if (only->oif != 0) message.PutU32(RTA_OIF, static_cast<std::uint32_t>(only->oif));
+    if (!route.encap.empty()) TRY(EncodeEncap(message, route.encap));
   } else if (!route.nexthops.empty()) {
-    EncodeMultipath(message, route);
+    TRY(EncodeMultipath(message, route));
   }
+  return {};
 }
 
 // "add via 10.0.0.254"; the caller knows the route's name.
@@ -91,13 +97,13 @@ std::uint8_t DefaultScope(const RouteInfo& route) {
 
 Status AddRoute(NetlinkSocket& socket, const RouteSpec& route) {
   NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-  EncodeRoute(message, route);
+  TRY(EncodeRoute(message, route));
   return socket.Request(message, Words("add", route));
 }
 
 Status ReplaceRoute(NetlinkSocket& socket, const RouteSpec& route) {
   NetlinkMessage message(RTM_NEWROUTE, NLM_F_REPLACE);
-  EncodeRoute(message, route);
+  TRY(EncodeRoute(message, route));
   return socket.Request(message, Words("change to", route));
 }
 
@@ -106,7 +112,8 @@ Status DeleteRoute(NetlinkSocket& socket, const RouteInfo& route) {
   RouteInfo exact = route;
   if (exact.metric == 0) exact.metric = DefaultMetric(route.family());
   if (LeadsNowhere(route.type)) exact.nexthops.clear();
-  EncodeRoute(message, exact);
+  exact.encap.clear();  // no part of what names a route
+  TRY(EncodeRoute(message, exact));
   return socket.Request(message, Words("delete", route));
 }
 

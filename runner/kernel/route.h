@@ -33,6 +33,7 @@ struct RouteInfo {
   std::uint32_t metric = 0;  // 0 becomes DefaultMetric() in the kernel
   std::optional<IpAddress> prefsrc = {};
   std::optional<std::uint32_t> mtu = {};
+  std::string encap = {};                   // of each hop, as kernel/encap.h writes it; empty: none
   std::vector<RouteNextHop> nexthops = {};  // one for most routes, none for a blackhole and its like
   friend bool operator==(const RouteInfo&, const RouteInfo&) = default;
   Family family() const { return to.family(); }

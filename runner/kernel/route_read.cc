@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernel/encap.h"
 #include "kernel/route.h"
 
 namespace runner {
@@ -29,7 +30,7 @@ RouteNextHop DecodeHop(const NetlinkAttributes& attributes, Family family, int o
                       .dead = (flags & RTNH_F_DEAD) != 0};
 }
 
-std::vector<RouteNextHop> DecodeMultipath(std::string_view bytes, Family family) {
+std::vector<RouteNextHop> DecodeMultipath(std::string_view bytes, Family family, std::string& encap) {
   std::vector<RouteNextHop> hops;
   rtnexthop header{};
   while (bytes.size() >= sizeof header) {
@@ -38,6 +39,7 @@ std::vector<RouteNextHop> DecodeMultipath(std::string_view bytes, Family family)
     const NetlinkAttributes attributes(bytes.data() + sizeof header, header.rtnh_len - sizeof header, RTA_MAX);
     hops.push_back(DecodeHop(attributes, family, header.rtnh_ifindex, header.rtnh_flags));
     hops.back().weight = header.rtnh_hops + 1;
+    if (attributes.Has(RTA_ENCAP)) encap = DecodeEncap(attributes);
     bytes.remove_prefix(std::min<std::size_t>(RTNH_ALIGN(header.rtnh_len), bytes.size()));
   }
   return hops;
@@ -66,9 +68,10 @@ std::optional<RouteInfo> DecodeRoute(const nlmsghdr& message, Family family) {
   route.mtu = attributes.Nested(RTA_METRICS, RTAX_MAX).U32(RTAX_MTU);
   if (LeadsNowhere(route.type)) return route;
   if (attributes.Has(RTA_MULTIPATH)) {
-    route.nexthops = DecodeMultipath(attributes.Bytes(RTA_MULTIPATH), family);
+    route.nexthops = DecodeMultipath(attributes.Bytes(RTA_MULTIPATH), family, route.encap);
   } else {
     route.nexthops.push_back(DecodeHop(attributes, family, attributes.S32(RTA_OIF).value_or(0), header->rtm_flags));
+    route.encap = DecodeEncap(attributes);
   }
   return route;
 }

@@ -2,7 +2,6 @@
 
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -15,91 +14,162 @@
 #include <fmt/format.h>
 
 #include "base/fd.h"
+#include "kernel/impair.h"
+#include "kernel/link.h"
 #include "kernel/netlink.h"
+#include "kernel/route.h"
 
 namespace runner::machine {
 namespace {
 
 constexpr int kLoopbackIndex = 1;
 
-// As distributions call the modules; what is not listed is called as its kind.
-std::string ModuleOf(const std::string& kind) {
-  if (kind == "vlan") return "8021q";
-  if (kind == "bond") return "bonding";
-  if (kind == "gre" || kind == "gretap") return "ip_gre";
-  if (kind == "ip6gre" || kind == "ip6gretap") return "ip6_gre";
-  if (kind == "ip6tnl") return "ip6_tunnel";
-  return kind;
+/// What brings a feature: the module as distributions call it, and the kernel's option.
+struct Source {
+  std::string_view feature;
+  std::string_view module;
+  std::string_view option;
+};
+constexpr std::array kSources = {Source{"link veth", "veth", "VETH"},
+                                 Source{"link bridge", "bridge", "BRIDGE"},
+                                 Source{"link dummy", "dummy", "DUMMY"},
+                                 Source{"link vlan", "8021q", "VLAN_8021Q"},
+                                 Source{"link vxlan", "vxlan", "VXLAN"},
+                                 Source{"link macvlan", "macvlan", "MACVLAN"},
+                                 Source{"link macvtap", "macvtap", "MACVTAP"},
+                                 Source{"link ipvlan", "ipvlan", "IPVLAN"},
+                                 Source{"link bond", "bonding", "BONDING"},
+                                 Source{"link vrf", "vrf", "NET_VRF"},
+                                 Source{"link gre", "ip_gre", "NET_IPGRE"},
+                                 Source{"link gretap", "ip_gre", "NET_IPGRE"},
+                                 Source{"link ip6gre", "ip6_gre", "IPV6_GRE"},
+                                 Source{"link ip6gretap", "ip6_gre", "IPV6_GRE"},
+                                 Source{"link ipip", "ipip", "NET_IPIP"},
+                                 Source{"link sit", "sit", "IPV6_SIT"},
+                                 Source{"link ip6tnl", "ip6_tunnel", "IPV6_TUNNEL"},
+                                 Source{"link vti", "ip_vti", "NET_IPVTI"},
+                                 Source{"link vti6", "ip6_vti", "IPV6_VTI"},
+                                 Source{"link geneve", "geneve", "GENEVE"},
+                                 Source{"link wireguard", "wireguard", "WIREGUARD"},
+                                 Source{"VLAN filtering", "bridge", "BRIDGE_VLAN_FILTERING"},
+                                 Source{"impairment", "sch_netem", "NET_SCH_NETEM"},
+                                 Source{"rate limit", "sch_tbf", "NET_SCH_TBF"},
+                                 Source{"encap mpls", "mpls_iptunnel", "MPLS_IPTUNNEL"},
+                                 Source{"encap seg6", "ipv6", "IPV6_SEG6_LWTUNNEL"},
+                                 Source{"encap seg6local", "ipv6", "IPV6_SEG6_LWTUNNEL"}};
+
+Feature Missing(const std::string& name, const std::string& detail = "this kernel has none") {
+  Feature feature = {.name = name, .level = Level::kMissing, .detail = detail};
+  for (const Source& source : kSources) {
+    if (source.feature != name) continue;
+    feature.remedy = fmt::format("modprobe {}, or a kernel with CONFIG_{}", source.module, source.option);
+  }
+  return feature;
 }
 
-std::string LoadModule(const std::string& module) {
-  return fmt::format("modprobe {}, or a kernel that has it", module);
+Feature ProbeLinkKind(NetlinkSocket& socket, const std::string& kind) {
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  message.Append(ifinfomsg{});
+  message.PutString(IFLA_IFNAME, "probe");
+  {
+    const NetlinkMessage::Nest info(message, IFLA_LINKINFO);
+    message.PutString(IFLA_INFO_KIND, kind);
+  }
+  // Without its attributes most kinds are refused as incomplete, which only a known kind can be.
+  const Status made = socket.Request(message, "create " + kind);
+  if (made) {
+    NetlinkMessage removal(RTM_DELLINK, 0);
+    removal.Append(ifinfomsg{});
+    removal.PutString(IFLA_IFNAME, "probe");
+    // The namespace's end takes it along in any case; the next kind needs the name.
+    [[maybe_unused]] const Status removed = socket.Request(removal, "delete " + kind);
+  }
+  const bool unknown = !made && made.error().code == EOPNOTSUPP;
+  return unknown ? Missing("link " + kind) : Feature{.name = "link " + kind};
 }
 
-Feature Missing(std::string name, const std::string& module) {
-  return {.name = std::move(name),
-          .level = Level::kMissing,
-          .detail = "this kernel has none",
-          .remedy = LoadModule(module)};
+/// A kernel without it takes the setting in silence: read back.
+Feature ProbeVlanFiltering(NetlinkSocket& socket, const std::string& name) {
+  LinkSettings link;
+  link.name = "probe";
+  BridgeSettings settings;
+  settings.vlan_filtering = true;
+  if (const Status made = CreateBridge(socket, link, settings); !made) return Missing(name, made.error().why);
+  const auto found = ReadLink(socket, "probe");
+  const bool works = found && *found && (*found)->bridge && (*found)->bridge->vlan_filtering.value_or(false);
+  if (found && *found) {
+    [[maybe_unused]] const Status removed = DeleteLink(socket, (*found)->index);
+  }
+  return works ? Feature{.name = name} : Missing(name);
+}
+
+Feature ProbeNetem(NetlinkSocket& socket, const std::string& name) {
+  NetemSettings settings;
+  settings.delay_ns = 1;
+  const Status made = SetImpairment(socket, kLoopbackIndex, settings);
+  return made ? Feature{.name = name} : Missing(name, "no netem: " + made.error().why);
+}
+
+Feature ProbeRate(NetlinkSocket& socket, const std::string& name) {
+  NetemSettings settings;
+  settings.rate = 125'000;
+  const Status made = SetImpairment(socket, kLoopbackIndex, settings);
+  return made ? Feature{.name = name} : Missing(name, made.error().why);
+}
+
+Feature ProbeEncap(NetlinkSocket& socket, const std::string& name) {
+  LinkUpdate up;
+  up.up = true;
+  [[maybe_unused]] const Status started = ChangeLink(socket, kLoopbackIndex, up);
+  RouteSpec route;
+  route.to = *IpPrefix::Parse("2001:db8::/64");
+  route.nexthops.push_back({.oif = kLoopbackIndex});
+  if (name == "encap mpls") route.encap = "mpls 100";
+  if (name == "encap seg6") route.encap = "seg6 mode encap segs 2001:db8::1";
+  if (name == "encap seg6local") route.encap = "seg6local action End";
+  const Status made = AddRoute(socket, route);
+  if (made) {
+    [[maybe_unused]] const Status removed = DeleteRoute(socket, route);
+  }
+  const bool unknown = !made && made.error().code == EOPNOTSUPP;
+  return unknown ? Missing(name) : Feature{.name = name};
 }
 
 }  // namespace
 
-const std::vector<std::string>& LinkKinds() {
-  static const std::vector<std::string> kinds = {"veth",   "bridge", "dummy",  "vlan",      "vxlan",  "macvlan",
-                                                 "ipvlan", "vrf",    "bond",   "wireguard", "gre",    "gretap",
-                                                 "ipip",   "sit",    "ip6gre", "ip6tnl",    "geneve", "macsec"};
-  return kinds;
+std::vector<std::string> KernelFeatures() {
+  std::vector<std::string> names;
+  for (const Source& source : kSources) names.emplace_back(source.feature);
+  return names;
 }
 
-Features ProbeLinkKinds(const std::vector<std::string>& kinds) {
+Features ProbeKernel(const std::vector<std::string>& names) {
+  constexpr std::string_view kLink = "link ";
   Features found;
   auto socket = NetlinkSocket::Open();
-  for (const std::string& kind : kinds) {
-    NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    message.Append(ifinfomsg{});
-    message.PutString(IFLA_IFNAME, "probe");
-    {
-      const NetlinkMessage::Nest info(message, IFLA_LINKINFO);
-      message.PutString(IFLA_INFO_KIND, kind);
+  for (const std::string& name : names) {
+    if (!socket) {
+      found.push_back(Missing(name, socket.error().why));
+    } else if (name.starts_with(kLink)) {
+      found.push_back(ProbeLinkKind(*socket, name.substr(kLink.size())));
+    } else if (name == "VLAN filtering") {
+      found.push_back(ProbeVlanFiltering(*socket, name));
+    } else if (name == "impairment") {
+      found.push_back(ProbeNetem(*socket, name));
+    } else if (name == "rate limit") {
+      found.push_back(ProbeRate(*socket, name));
+    } else {
+      found.push_back(ProbeEncap(*socket, name));
     }
-    // Without its attributes most kinds are refused as incomplete, which only a known kind can be.
-    const Status made = socket ? socket->Request(message, "create " + kind) : Status(socket.error());
-    if (made) {
-      NetlinkMessage removal(RTM_DELLINK, 0);
-      removal.Append(ifinfomsg{});
-      removal.PutString(IFLA_IFNAME, "probe");
-      // The namespace's end takes it along in any case; the next kind needs the name.
-      [[maybe_unused]] const Status removed = socket->Request(removal, "delete " + kind);
-    }
-    const bool unknown = !made && made.error().code == EOPNOTSUPP;
-    found.push_back(unknown ? Missing("link " + kind, ModuleOf(kind)) : Feature{.name = "link " + kind});
   }
   return found;
 }
 
-Feature ProbeNetem() {
-  auto socket = NetlinkSocket::Open();
-  if (!socket) return Missing("impairment", "sch_netem");
-  NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
-  tcmsg header = {};
-  header.tcm_ifindex = kLoopbackIndex;
-  header.tcm_parent = TC_H_ROOT;
-  message.Append(header);
-  message.PutString(TCA_KIND, "netem");
-  tc_netem_qopt options = {};
-  options.limit = 1000;
-  message.PutBytes(TCA_OPTIONS, &options, sizeof options);
-  if (const Status made = socket->Request(message, "add netem"); !made) {
-    Feature missing = Missing("impairment", "sch_netem");
-    missing.detail = "no netem: " + made.error().why;
-    return missing;
-  }
-  return {.name = "impairment"};
-}
-
 Feature ProbeNftables() {
-  Feature missing = Missing("nftables", "nf_tables");
+  Feature missing = {.name = "nftables",
+                     .level = Level::kMissing,
+                     .detail = "this kernel has none",
+                     .remedy = "modprobe nf_tables, or a kernel with CONFIG_NF_TABLES"};
   const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
   struct {
     nlmsghdr header;

@@ -8,14 +8,13 @@
 
 namespace runner::machine {
 
-/// "link KIND" for each kind of RTM_NEWLINK.
-Features ProbeLinkKinds(const std::vector<std::string>& kinds);
+/// What a topology can ask of the kernel: "link TYPE" of each type of interface, "VLAN filtering" of bridges,
+/// "impairment" (netem), "rate limit" (tbf), "encap mpls", "encap seg6", "encap seg6local".
+std::vector<std::string> KernelFeatures();
 
-/// The kinds that a topology can ask for.
-const std::vector<std::string>& LinkKinds();
+/// Those of them that are named.
+Features ProbeKernel(const std::vector<std::string>& names);
 
-/// "impairment": netem.
-Feature ProbeNetem();
 /// "nftables"
 Feature ProbeNftables();
 /// "sysfs": /sys of the namespace's own.

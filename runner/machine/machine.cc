@@ -160,8 +160,7 @@ Feature Seccomp() {
 }
 
 Features InsideNamespaces() {
-  Features found = ProbeLinkKinds(LinkKinds());
-  found.push_back(ProbeNetem());
+  Features found = ProbeKernel(KernelFeatures());
   found.push_back(ProbeNftables());
   found.push_back(ProbeSysfs());
   return found;
@@ -221,6 +220,13 @@ Feature ProbeUserNamespaces(const std::string& program) {
     feature.remedy = "a container may forbid it: seccomp=unconfined, or run outside of it";
   }
   return feature;
+}
+
+Features ProbeNeeds(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  const Feature refusal = {.name = "links", .level = Level::kLimited};
+  const Entry entry = HoldsAdministration() ? Entry::kPrivileged : Entry::kUserNamespace;
+  return InScratch(entry, refusal, [&names] { return ProbeKernel(names); });
 }
 
 Features Probe() {

@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "machine/feature.h"
 
@@ -10,6 +11,9 @@ namespace runner::machine {
 
 /// Everything that can be told, in the order of the page of `doctor`.
 Features Probe();
+
+/// What of machine/links.h's KernelFeatures() is named, tried in a scratch namespace; without one, nothing is told.
+Features ProbeNeeds(const std::vector<std::string>& names);
 
 /// Whether /dev/net/tun can be opened, and what is to be done where it cannot; limited where uplinks do without.
 Feature ProbeTap();

@@ -1,8 +1,10 @@
 #include "plan/codec.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/json.h"
+#include "base/link_types.h"
 #include "base/text.h"
 
 namespace runner {
@@ -24,6 +26,9 @@ requires std::is_enum_v<T> Json Encode(T value) { return static_cast<int>(value)
 Json Encode(const IpAddress& value) { return value.text(); }
 Json Encode(const IpPrefix& value) { return value.text(); }
 Json Encode(const MacAddress& value) { return value.text(); }
+Json Encode(const Nanoseconds& value) { return value.text(); }
+Json Encode(const Share& value) { return value.text(); }
+Json Encode(const BitRate& value) { return value.text(); }
 Json Encode(const PortRange& value) { return Json::array({value.first, value.last}); }
 template <class T>
 Json Encode(const std::optional<T>& value) {
@@ -85,6 +90,9 @@ bool DecodeText(const Json& json, T& value) {
 bool Decode(const Json& json, IpAddress& value) { return DecodeText(json, value); }
 bool Decode(const Json& json, IpPrefix& value) { return DecodeText(json, value); }
 bool Decode(const Json& json, MacAddress& value) { return DecodeText(json, value); }
+bool Decode(const Json& json, Nanoseconds& value) { return DecodeText(json, value); }
+bool Decode(const Json& json, Share& value) { return DecodeText(json, value); }
+bool Decode(const Json& json, BitRate& value) { return DecodeText(json, value); }
 bool Decode(const Json& json, PortRange& value) {
   return json.is_array() && json.size() == 2 && Decode(json[0], value.first) && Decode(json[1], value.last);
 }
@@ -274,6 +282,30 @@ Difference Describe(const std::string& field, std::string before, std::string af
   return {.field = field, .before = std::move(before), .after = std::move(after), .role = role};
 }
 
+std::optional<std::string> ValueOf(const std::vector<OptionAttributes>& options, const std::string& name) {
+  const auto found = std::ranges::find(options, name, &OptionAttributes::name);
+  return found == options.end() ? std::nullopt : std::optional(found->value);
+}
+
+/// The settings of a type of interface: each has its own role.
+void CompareOptions(const std::string& type, const std::vector<OptionAttributes>& wish,
+                    const std::vector<OptionAttributes>& observed, const std::vector<OptionAttributes>* recorded,
+                    std::vector<Difference>& out) {
+  for (const OptionAttributes& option : wish) {
+    const auto now = ValueOf(observed, option.name);
+    if (now == option.value) continue;
+    const LinkOption* known = FindLinkOption(type, option.name);
+    const bool replace = known == nullptr || NeedsNewLink(*known, now.value_or(""), option.value);
+    out.push_back(
+        Describe(option.name, now.value_or("unset"), option.value, replace ? Role::kReplace : Role::kInPlace));
+  }
+  if (recorded == nullptr) return;
+  for (const OptionAttributes& option : *recorded) {
+    // The file no longer says it: only a new interface has the kernel's own choice again.
+    if (!ValueOf(wish, option.name)) out.push_back(Describe(option.name, option.value, "unset", Role::kReplace));
+  }
+}
+
 template <Visitable T>
 void Compare(const std::string& prefix, const T& wish, const T& observed, const T* recorded,
              std::vector<Difference>& out) {
@@ -296,6 +328,11 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
     } else {
       const std::string label = prefix + name;
       if (role == Role::kIdentity) return;
+      if constexpr (std::is_same_v<Field, std::vector<OptionAttributes>>) {
+        // Those of another type say nothing: it is made anew anyway.
+        if (wish.type == observed.type) CompareOptions(wish.type, field, now, record, out);
+        return;
+      }
       if (role == Role::kFingerprint) {
         if (record != nullptr && !(*record == now)) out.push_back(Describe(label, "", "", role));
       } else if (role == Role::kRecorded) {
@@ -315,6 +352,18 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
         out.push_back(Describe(label, ValueText(now), ValueText(field), role));
       }
     }
+  });
+}
+
+template <Visitable T>
+void TakeFingerprint(T& attributes, const T& observed) {
+  std::vector<const void*> seen;
+  T::Visit(observed, [&seen](const char*, const auto& field, Role) { seen.push_back(&field); });
+  std::size_t i = 0;
+  T::Visit(attributes, [&](const char*, auto& field, Role role) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    const auto& now = *static_cast<const Field*>(seen[i++]);
+    if (role == Role::kFingerprint) field = now;
   });
 }
 
@@ -452,6 +501,14 @@ std::vector<Difference> Differences(const Attributes& wish, const Attributes& ob
       },
       wish);
   return out;
+}
+
+Attributes WithFingerprint(Attributes attributes, const Attributes& observed) {
+  assert(attributes.index() == observed.index());
+  std::visit(
+      [&observed](auto& typed) { TakeFingerprint(typed, std::get<std::remove_cvref_t<decltype(typed)>>(observed)); },
+      attributes);
+  return attributes;
 }
 
 Attributes AsObserved(Attributes attributes, const Attributes& observed) {

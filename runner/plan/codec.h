@@ -46,4 +46,7 @@ std::vector<Difference> Differences(const Attributes& wish, const Attributes& ob
 /// open stays open.
 Attributes AsObserved(Attributes attributes, const Attributes& observed);
 
+/// `attributes` with the kernel's renderings (Role::kFingerprint) of `observed`.
+Attributes WithFingerprint(Attributes attributes, const Attributes& observed);
+
 }  // namespace runner

@@ -37,10 +37,19 @@ Result<Graph> GraphBuilder::Build() {
   AddFolders();
   AddNamespaces();
   AddHostSide();
+  FindMembers();
   AddBridges();
+  DeclareTyped();
   AddLinks();
+  for (const Node& node : topology_.nodes) {
+    for (const Interface& interface : node.interfaces) AddTyped(node, interface);
+  }
   AddActivations();
-  for (const Bridge& bridge : topology_.bridges) AddAddresses(bridge.place, bridge.interface);
+  for (const Bridge& bridge : topology_.bridges) {
+    AddAddresses(bridge.place, bridge.interface);
+    AddImpairment(bridge.place, bridge.interface);
+    for (const Interface& port : bridge.ports) AddImpairment(bridge.place, port);
+  }
   for (const Node& node : topology_.nodes) AddNode(node);
   AddHostRoutes();
   for (const Node& node : topology_.nodes) AddUplinkHelper(node);
@@ -136,6 +145,7 @@ void GraphBuilder::AddNode(const Node& node) {
   for (const Interface& interface : node.interfaces) {
     AddInterface(node, interface);
     AddAddresses(place, interface);
+    AddImpairment(place, interface);
   }
   for (const Sysctl& sysctl : node.sysctls) {
     if (!ShapesNewInterfaces(sysctl.key)) AddSysctl(node, sysctl);

@@ -59,6 +59,20 @@ class GraphBuilder {
   /// Settings of `lo` or of an attached namespace's own interface.
   void AddInterface(const Node& node, const Interface& interface);
 
+  // ---- Typed interfaces, and what is set on interfaces
+
+  /// Which interface is a port of which bridge, bond or VRF.
+  void FindMembers();
+  void DeclareTyped();
+  void AddTyped(const Node& node, const Interface& interface);
+  /// The parent as the plan writes it; `on` learns what it needs.
+  std::string ParentText(const Place& place, const ParentDevice& parent, std::vector<DependsOn>& on) const;
+  void AddImpairment(const Place& place, const Interface& interface);
+  void AddPortVlans(const LinkEnd& end);
+  void AddFdb(const Place& place, const Interface& interface, const Vxlan& vxlan);
+  /// The VRF that the interface is in, or is; empty: none.
+  std::string VrfOf(const Place& place, const std::string& interface) const;
+
   // ---- L3
 
   static ResourceId AddressId(const Place& place, const std::string& interface, const IpPrefix& prefix);
@@ -66,8 +80,9 @@ class GraphBuilder {
   void NeedDevice(const Place& place, const std::string& interface, std::vector<DependsOn>& on) const;
   void AddAddress(const Place& place, const std::string& interface, const AddressAttributes& attributes, Position at);
   void AddAddresses(const Place& place, const Interface& interface);
-  /// The interface of the place that reaches `via` by one of its prefixes, or nothing.
-  std::string DeviceTowards(const Place& place, const IpAddress& via) const;
+  /// The interface of the place, within that VRF (empty: outside of any), that reaches `via` by one of its prefixes; or
+  /// nothing.
+  std::string DeviceTowards(const Place& place, const IpAddress& via, const std::string& vrf) const;
   /// The segment that the address is in: the network of the interface that has it, or nothing.
   std::optional<IpPrefix> SegmentOf(const IpAddress& address) const;
   void NeedHop(const Place& place, const HopAttributes& hop, std::vector<DependsOn>& on) const;
@@ -105,6 +120,7 @@ class GraphBuilder {
   std::vector<Resource> resources_;
   std::map<Device, ResourceId> devices_;
   std::map<Device, std::string> members_;
+  std::map<Device, std::uint32_t> vrfs_;  // their tables
   std::map<Device, std::vector<ResourceId>> ports_;
   std::map<Device, std::vector<IpPrefix>> addresses_;
   std::map<Place, std::vector<ResourceId>> shaping_;

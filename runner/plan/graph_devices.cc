@@ -33,6 +33,7 @@ void GraphBuilder::AddBridges() {
     if (bridge.stp) attributes.stp = bridge.stp->value;
     if (bridge.priority) attributes.priority = bridge.priority->value;
     if (bridge.ageing) attributes.ageing = bridge.ageing->value;
+    if (bridge.vlan_filtering) attributes.vlan_filtering = bridge.vlan_filtering->value;
     std::vector<DependsOn> on = {{.id = NamespaceId(bridge.place)}};
     AfterShaping(bridge.place, on);
     Add(Kind::kBridge, name, attributes, bridge.at, on);
@@ -62,9 +63,6 @@ DeviceAttributes GraphBuilder::EndOf(const LinkEnd& end, std::vector<DependsOn>&
 }
 
 void GraphBuilder::AddLinks() {
-  for (const Bridge& bridge : topology_.bridges) {
-    for (const auto& member : bridge.members) members_[{bridge.place, member.value}] = bridge.name;
-  }
   for (const Link& link : topology_.links) {
     std::vector<DependsOn> on;
     VethAttributes attributes;
@@ -76,6 +74,7 @@ void GraphBuilder::AddLinks() {
       if (const std::string master = MasterOf(*end); !master.empty()) ports_[{end->place, master}].push_back(id);
     }
     Add(Kind::kVeth, id.name, std::move(attributes), link.at, std::move(on));
+    for (const LinkEnd* end : {&link.a, &link.b}) AddPortVlans(*end);
   }
 }
 

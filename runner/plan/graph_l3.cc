@@ -24,6 +24,27 @@ std::string RuleName(const Place& place, const RuleAttributes& rule) {
   return name;
 }
 
+/// What follows `encap` in ip-route(8), the parameters in the order in which it prints them.
+std::string EncapText(const Encap& encap) {
+  if (const auto* mpls = std::get_if<MplsEncap>(&encap)) {
+    std::string labels;
+    for (const std::uint32_t label : mpls->labels) labels += (labels.empty() ? "" : "/") + std::to_string(label);
+    return "mpls " + labels;
+  }
+  if (const auto* seg6 = std::get_if<Seg6Encap>(&encap)) {
+    std::string segments;
+    for (const IpAddress& segment : seg6->segments) segments += (segments.empty() ? "" : ",") + segment.text();
+    return fmt::format("seg6 mode {} segs {}", seg6->inline_mode ? "inline" : "encap", segments);
+  }
+  const auto& local = std::get<Seg6LocalEncap>(encap);
+  std::string out = "seg6local action " + local.action;
+  for (const char* key : {"srh segs", "table", "vrftable", "nh4", "nh6", "iif", "oif"}) {
+    const auto found = local.parameters.find(key);
+    if (found != local.parameters.end()) out += fmt::format(" {} {}", key, found->second);
+  }
+  return out;
+}
+
 }  // namespace
 
 ResourceId GraphBuilder::AddressId(const Place& place, const std::string& interface, const IpPrefix& prefix) {
@@ -67,10 +88,10 @@ void GraphBuilder::AddAddresses(const Place& place, const Interface& interface) 
   }
 }
 
-std::string GraphBuilder::DeviceTowards(const Place& place, const IpAddress& via) const {
+std::string GraphBuilder::DeviceTowards(const Place& place, const IpAddress& via, const std::string& vrf) const {
   for (auto it = addresses_.lower_bound({place, ""}); it != addresses_.end() && it->first.first == place; ++it) {
     for (const IpPrefix& prefix : it->second) {
-      if (prefix.Contains(via)) return it->first.second;
+      if (prefix.Contains(via) && VrfOf(place, it->first.second) == vrf) return it->first.second;
     }
   }
   return "";
@@ -121,10 +142,20 @@ void GraphBuilder::AddRoute(const Place& place, const Route& route) {
     attributes.hops.push_back({.via = hop.via, .dev = hop.dev, .weight = hop.weight});
   }
   if (route.via || !route.dev.empty()) attributes.hops.push_back({.via = route.via, .dev = route.dev});
+  if (route.encap) attributes.encap = EncapText(*route.encap);
   std::vector<DependsOn> on = {{.id = NamespaceId(place)}};
+  std::string vrf;
+  for (auto it = vrfs_.lower_bound({place, ""}); it != vrfs_.end() && it->first.first == place; ++it) {
+    if (route.table == it->second) vrf = it->first.second;
+  }
   for (HopAttributes& hop : attributes.hops) {
-    if (hop.dev.empty() && hop.via) hop.dev = DeviceTowards(place, *hop.via);
+    if (hop.dev.empty() && hop.via) hop.dev = DeviceTowards(place, *hop.via, vrf);
+    if (vrf.empty() && !hop.dev.empty() && !route.table) vrf = VrfOf(place, hop.dev);
     NeedHop(place, hop, on);
+  }
+  if (!vrf.empty()) {
+    on.push_back({.id = DeviceId(place, vrf), .strength = Strength::kAfter});
+    if (!route.table) attributes.table = vrfs_.at({place, vrf});
   }
   std::ranges::sort(attributes.hops);
   // A preferred source must be an address of the node.
@@ -188,7 +219,10 @@ void GraphBuilder::AddNeighbour(const Place& place, const Neighbour& neighbour) 
 
 void GraphBuilder::AddHostRoutes() {
   const Place host{.kind = Place::Kind::kHost, .name = {}};
-  for (const Interface& interface : topology_.host_interfaces) AddAddresses(host, interface);
+  for (const Interface& interface : topology_.host_interfaces) {
+    AddAddresses(host, interface);
+    AddImpairment(host, interface);
+  }
   for (const Link& link : topology_.links) {
     for (const LinkEnd* end : {&link.a, &link.b}) {
       for (const Route& route : end->routes) AddRoute(end->place, route);

@@ -90,10 +90,24 @@ class Planner {
       plan_.conflicts.push_back(Conflict(resource));
     } else {
       const bool made = entry != nullptr && entry->state == RecordEntry::State::kMade;
-      verdict = Weigh(resource, made ? entry : nullptr, *seen);
-      if (verdict.what == Verdict::What::kKeep && !made) verdict = {Verdict::What::kAdopt, {}, "it stands already"};
+      verdict = Weigh(resource, entry, *seen);
+      if (verdict.what == Verdict::What::kKeep && !made) verdict = JudgeUncertain(resource, entry);
     }
     verdicts_.emplace(resource.id, std::move(verdict));
+  }
+
+  /// It stands, nothing that the kernel tells differs, and no record says that it was made so: a run ended in between,
+  /// or the record is lost.
+  static Verdict JudgeUncertain(const Resource& resource, const RecordEntry* entry) {
+    const Kind kind = resource.kind();
+    // Of these the kernel does not tell all that was asked for: they are written once more. Not an address whose record
+    // is lost, though: that would take it away for a moment.
+    const bool begun = entry != nullptr;
+    const bool untold = kind == Kind::kNat || kind == Kind::kNftables || kind == Kind::kImpairment;
+    if (untold || (begun && kind == Kind::kAddress)) {
+      return {Verdict::What::kChange, {}, "whether it is as asked for is not on record"};
+    }
+    return {Verdict::What::kAdopt, {}, "it stands already"};
   }
 
   /// In the way, and not ours: by its mark, or because nothing says that it is.

@@ -25,12 +25,17 @@ constexpr std::array<KindTraits, std::variant_size_v<Attributes>> kTraits = {{
     {.name = "uplink", .is_setting = false, .dies_with_namespace = false, .is_final = false},
     {.name = "port", .is_setting = false, .dies_with_namespace = false, .is_final = false},
     {.name = "exec", .is_setting = false, .dies_with_namespace = true, .is_final = true},
+    {.name = "device", .is_setting = false, .dies_with_namespace = true, .is_final = false},
+    {.name = "impairment", .is_setting = false, .dies_with_namespace = true, .is_final = false},
+    {.name = "vlans", .is_setting = true, .dies_with_namespace = true, .is_final = false},
+    {.name = "fdb", .is_setting = false, .dies_with_namespace = true, .is_final = false},
 }};
 
 struct FindNamespace {
   const NamespaceName& operator()(const NamespaceAttributes& a) const { return a.name; }
   const NamespaceName& operator()(const BridgeAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const TapAttributes& a) const { return a.device.ns; }
+  const NamespaceName& operator()(const LinkAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const InterfaceAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const VethAttributes& a) const { return a.a.ns; }
   template <class T>

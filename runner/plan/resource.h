@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/mac.h"
+#include "base/units.h"
 #include "topology/model.h"
 
 namespace runner {
@@ -90,12 +91,105 @@ struct BridgeAttributes {
   bool stp = false;
   std::uint16_t priority = 32768;
   std::uint32_t ageing = 300;  // seconds
+  bool vlan_filtering = false;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("device", self.device, Role::kInPlace);
     v("stp", self.stp, Role::kInPlace);
     v("priority", self.priority, Role::kInPlace);
     v("ageing", self.ageing, Role::kInPlace);
+    v("vlan_filtering", self.vlan_filtering, Role::kInPlace);
+  }
+};
+
+/// One setting of a type of interface; its role is in base/link_types.h.
+struct OptionAttributes {
+  std::string name = {};
+  std::string value = {};  // as CanonicalLinkOption writes it; an interface by name, on the host `host:IFNAME`
+  friend auto operator<=>(const OptionAttributes&, const OptionAttributes&) = default;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("name", self.name, Role::kIdentity);
+    v("value", self.value, Role::kInPlace);
+  }
+};
+
+/// An interface of one of the types in base/link_types.h.
+struct LinkAttributes {
+  DeviceAttributes device = {};
+  std::string type = {};
+  std::vector<OptionAttributes> options = {};  // by name; what is not asked for is the kernel's choice
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("device", self.device, Role::kInPlace);
+    v("type", self.type, Role::kReplace);
+    v("options", self.options, Role::kInPlace);
+  }
+};
+
+/// What happens to the packets that leave an interface, tc-netem(8); zero where nothing is asked for.
+struct ImpairmentAttributes {
+  NamespaceName ns = {};
+  std::string dev = {};
+  Nanoseconds delay = {};
+  Nanoseconds jitter = {};
+  Share correlation = {};  // of each delay with the one before
+  Share loss = {};
+  Share duplicate = {};
+  Share corrupt = {};
+  Share reorder = {};
+  BitRate rate = {};
+  std::optional<std::uint32_t> limit = {};  // packets
+  std::optional<std::uint64_t> seed = {};
+  std::string distribution = {};
+  friend bool operator==(const ImpairmentAttributes&, const ImpairmentAttributes&) = default;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("delay", self.delay, Role::kInPlace);
+    v("jitter", self.jitter, Role::kInPlace);
+    v("correlation", self.correlation, Role::kInPlace);
+    v("loss", self.loss, Role::kInPlace);
+    v("duplicate", self.duplicate, Role::kInPlace);
+    v("corrupt", self.corrupt, Role::kInPlace);
+    v("reorder", self.reorder, Role::kInPlace);
+    v("rate", self.rate, Role::kInPlace);
+    v("limit", self.limit, Role::kInPlace);
+    v("seed", self.seed, Role::kInPlace);
+    v("distribution", self.distribution, Role::kRecorded);
+  }
+};
+
+/// The VLANs of a port of a bridge that filters; they are there as long as the port is.
+struct VlansAttributes {
+  NamespaceName ns = {};
+  std::string dev = {};
+  std::uint16_t pvid = 0;                  // 0: what comes in without a tag is dropped
+  std::vector<std::uint16_t> tagged = {};  // sorted, as `untagged`
+  std::vector<std::uint16_t> untagged = {};
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("pvid", self.pvid, Role::kInPlace);
+    v("tagged", self.tagged, Role::kInPlace);
+    v("untagged", self.untagged, Role::kInPlace);
+  }
+};
+
+/// Where a vxlan sends what is for a station; zeros: all that have no entry.
+struct FdbAttributes {
+  NamespaceName ns = {};
+  std::string dev = {};
+  MacAddress mac = {};
+  IpAddress dst = {};
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("mac", self.mac, Role::kIdentity);
+    v("dst", self.dst, Role::kIdentity);
   }
 };
 
@@ -176,6 +270,7 @@ struct RouteAttributes {
   std::optional<IpAddress> from = {};
   std::optional<std::uint32_t> mtu = {};
   bool onlink = false;
+  std::string encap = {};  // what follows `encap` in ip-route(8): "mpls 100/200"
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
@@ -188,6 +283,7 @@ struct RouteAttributes {
     v("from", self.from, Role::kInPlace);
     v("mtu", self.mtu, Role::kInPlace);
     v("onlink", self.onlink, Role::kInPlace);
+    v("encap", self.encap, Role::kInPlace);
   }
 };
 
@@ -378,11 +474,11 @@ struct FolderAttributes {
   }
 };
 
-using Attributes =
-    std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes,
-                 TapAttributes, InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes,
-                 RuleAttributes, NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes,
-                 UplinkAttributes, ForwardAttributes, ExecAttributes>;
+using Attributes = std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes,
+                                VethAttributes, TapAttributes, InterfaceAttributes, ActivationAttributes,
+                                AddressAttributes, RouteAttributes, RuleAttributes, NeighbourAttributes, NatAttributes,
+                                NftablesAttributes, FileAttributes, UplinkAttributes, ForwardAttributes, ExecAttributes,
+                                LinkAttributes, ImpairmentAttributes, VlansAttributes, FdbAttributes>;
 
 /// In the order of the variant.
 enum class Kind {
@@ -403,7 +499,11 @@ enum class Kind {
   kFile,
   kUplink,
   kForward,
-  kExec
+  kExec,
+  kLink,
+  kImpairment,
+  kVlans,
+  kFdb
 };
 
 struct KindTraits {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/link_types.h"
 #include "base/text.h"
 #include "topology/decode.h"
 
@@ -90,13 +91,21 @@ std::vector<At<std::string>> Members(const YamlNode& list, const Reporter& repor
   return members;
 }
 
+/// Values of a type in base/link_types.h are checked.
 std::map<std::string, std::string> Options(const Fields& fields, const std::vector<std::string>& keys,
-                                           const Reporter& reporter) {
+                                           const std::string& type, const Reporter& reporter) {
   std::map<std::string, std::string> options;
   for (const std::string& key : keys) {
     const YamlNode* value = fields.Find(key);
     if (value == nullptr) continue;
-    if (auto text = ReadScalar(*value, key, reporter)) options.emplace(key, std::move(*text));
+    auto text = ReadScalar(*value, key, reporter);
+    if (!text) continue;
+    const LinkOption* known = FindLinkOption(type, key);
+    if (known != nullptr && !CanonicalLinkOption(*known, *text)) {
+      reporter.WrongValue(*value, key, LinkOptionValues(*known));
+      continue;
+    }
+    options.emplace(key, std::move(*text));
   }
   return options;
 }
@@ -237,7 +246,7 @@ InterfaceType NodeDecoder::DecodeType(const Fields& fields, std::size_t type, st
     Bond bond;
     if (const YamlNode* members = fields.Find("members")) bond.members = Members(*members, reporter);
     if (const auto mode = fields.Word("mode", modes)) bond.mode = modes[*mode];
-    bond.options = Options(fields, kBondOptions, reporter);
+    bond.options = Options(fields, kBondOptions, "bond", reporter);
     return bond;
   }
   if (name == "vrf") {
@@ -253,7 +262,7 @@ InterfaceType NodeDecoder::DecodeType(const Fields& fields, std::size_t type, st
     }
     return vrf;
   }
-  if (name == "macsec") return Macsec{.link = parent(), .options = Options(fields, kMacsecOptions, reporter)};
+  if (name == "macsec") return Macsec{.link = parent(), .options = Options(fields, kMacsecOptions, "macsec", reporter)};
   if (name == "wireguard") return DecodeWireguard(fields, interface, reporter);
   if (name == "tap" || name == "tun") return DecodeTap(fields, name);
   if (name == "physical") {
@@ -347,6 +356,12 @@ InterfaceType NodeDecoder::DecodeTunnel(const Fields& fields, const std::string&
   tunnel.dev = fields.Get<ParentDevice>("dev", ReadParent);
   tunnel.port = fields.Number<std::uint16_t>("port", 1);
   if (kind == "geneve") RequireUnlessFragment(fields, "id");
+  for (const std::string& key : kTunnelKeys) {
+    const YamlNode* value = fields.Find(key);
+    if (value != nullptr && FindLinkOption(kind, key) == nullptr) {
+      reporter.Wrong(value->at, fmt::format("{} interfaces have no {}", kind, Quote(key)));
+    }
+  }
   return tunnel;
 }
 

@@ -17,6 +17,16 @@ const Node* Topology::FindNode(std::string_view node) const { return FindNamed(n
 
 const Bridge* Topology::FindBridge(std::string_view bridge) const { return FindNamed(bridges, bridge); }
 
+const ParentDevice* ParentOf(const InterfaceType& type) {
+  if (const auto* vlan = std::get_if<Vlan>(&type)) return &vlan->link;
+  if (const auto* macvlan = std::get_if<Macvlan>(&type)) return &macvlan->link;
+  if (const auto* ipvlan = std::get_if<Ipvlan>(&type)) return &ipvlan->link;
+  if (const auto* macsec = std::get_if<Macsec>(&type)) return &macsec->link;
+  if (const auto* vxlan = std::get_if<Vxlan>(&type)) return vxlan->dev ? &*vxlan->dev : nullptr;
+  if (const auto* tunnel = std::get_if<Tunnel>(&type)) return tunnel->dev ? &*tunnel->dev : nullptr;
+  return nullptr;
+}
+
 const Interface* Topology::FindInterface(const Place& place, std::string_view interface) const {
   const Interface* found = nullptr;
   if (place.is_host()) found = FindNamed(host_interfaces, interface);

@@ -255,6 +255,9 @@ struct Given {
 using InterfaceType =
     std::variant<Given, Dummy, Vlan, Vxlan, Macvlan, Ipvlan, Bond, Vrf, Tunnel, Macsec, Wireguard, Tap, Physical>;
 
+/// What an interface of this type stands on; null where it stands on nothing.
+const ParentDevice* ParentOf(const InterfaceType& type);
+
 struct Interface {
   std::string name;
   InterfaceType type;

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "topology/print.h"
 
 namespace runner::print {
@@ -60,20 +61,6 @@ Json OfEncap(const Encap& encap) {
     }
   }
   return out;
-}
-
-std::string Nanoseconds(std::int64_t ns) {
-  if (ns % 1'000'000'000 == 0) return fmt::format("{}s", ns / 1'000'000'000);
-  if (ns % 1'000'000 == 0) return fmt::format("{}ms", ns / 1'000'000);
-  if (ns % 1'000 == 0) return fmt::format("{}us", ns / 1'000);
-  return fmt::format("{}ns", ns);
-}
-
-std::string BitRate(std::uint64_t bits) {
-  if (bits != 0 && bits % 1'000'000'000 == 0) return fmt::format("{}gbit", bits / 1'000'000'000);
-  if (bits != 0 && bits % 1'000'000 == 0) return fmt::format("{}mbit", bits / 1'000'000);
-  if (bits != 0 && bits % 1'000 == 0) return fmt::format("{}kbit", bits / 1'000);
-  return fmt::format("{}bit", bits);
 }
 
 /// Writes `type` and what belongs to it.
@@ -216,15 +203,15 @@ Json OfImpairment(const Impairment& impairment) {
   const auto percent = [&out](const char* key, const std::optional<double>& share) {
     if (share) out[key] = fmt::format("{}%", *share);
   };
-  if (impairment.delay_ns) out["delay"] = Nanoseconds(*impairment.delay_ns);
-  if (impairment.jitter_ns) out["jitter"] = Nanoseconds(*impairment.jitter_ns);
+  if (impairment.delay_ns) out["delay"] = Nanoseconds{*impairment.delay_ns}.text();
+  if (impairment.jitter_ns) out["jitter"] = Nanoseconds{*impairment.jitter_ns}.text();
   percent("correlation", impairment.correlation);
   if (!impairment.distribution.empty()) out["distribution"] = impairment.distribution;
   percent("loss", impairment.loss);
   percent("duplicate", impairment.duplicate);
   percent("corrupt", impairment.corrupt);
   percent("reorder", impairment.reorder);
-  if (impairment.rate_bits) out["rate"] = BitRate(*impairment.rate_bits);
+  if (impairment.rate_bits) out["rate"] = BitRate{*impairment.rate_bits}.text();
   if (impairment.limit) out["limit"] = *impairment.limit;
   if (impairment.seed) out["seed"] = *impairment.seed;
   return out;

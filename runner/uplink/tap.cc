@@ -29,7 +29,7 @@ ifreq Request(const std::string& name) {
 }
 
 // The namespace of a tap is that of the thread at open(2).
-Result<Fd> Attach(const std::string& name, int flags) {
+Result<Fd> OpenDevice() {
   auto opened = OpenFile("/dev/net/tun", O_RDWR | O_NONBLOCK);
   if (!opened) {
     switch (opened.error().code) {
@@ -46,18 +46,25 @@ Result<Fd> Attach(const std::string& name, int flags) {
       default:
         break;
     }
-    return std::move(opened).error();
   }
-  Fd tap = std::move(opened).value();
+  return opened;
+}
+
+// With IFF_TUN_EXCL it is made, else it is there.
+Status Bind(const Fd& tap, const std::string& name, int flags) {
   ifreq request = Request(name);
   request.ifr_flags = static_cast<short>(flags);
-  if (ioctl(tap.get(), TUNSETIFF, &request) != 0) {
-    const int code = errno;
-    Error error = SystemError(code, fmt::format("attach to the tap \"{}\"", name));
-    if (code == EBUSY && (flags & IFF_TUN_EXCL) != 0) error.why = "an interface of that name exists";
-    if (code == EBUSY && (flags & IFF_TUN_EXCL) == 0) error.why = "another process serves it";
-    return error;
-  }
+  if (ioctl(tap.get(), TUNSETIFF, &request) == 0) return {};
+  const int code = errno;
+  Error error = SystemError(code, fmt::format("attach to the tap \"{}\"", name));
+  if (code == EBUSY && (flags & IFF_TUN_EXCL) != 0) error.why = "an interface of that name exists";
+  if (code == EBUSY && (flags & IFF_TUN_EXCL) == 0) error.why = "another process serves it";
+  return error;
+}
+
+Result<Fd> Attach(const std::string& name, int flags) {
+  Fd tap = TRY(OpenDevice());
+  TRY(Bind(tap, name, flags));
   int header = sizeof(VnetHeader);
   if (ioctl(tap.get(), TUNSETVNETHDRSZ, &header) != 0) return SystemError(errno, "set the size of the tap's header");
   if (ioctl(tap.get(), TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)) != 0) {
@@ -96,6 +103,18 @@ Status CreateTap(int netns, const std::string& name, const MacAddress& mac, std:
     return SystemError(errno, fmt::format("give \"{}\" the MTU {}", name, mtu));
   }
   // Last: until here a failure takes the tap along with its descriptor.
+  if (ioctl(tap.get(), TUNSETPERSIST, 1UL) != 0) return SystemError(errno, fmt::format("keep the tap \"{}\"", name));
+  return {};
+}
+
+Status CreatePersistentTap(int netns, const std::string& name, const TapSettings& settings) {
+  const auto inside = TRY(InNetns::Enter(netns));
+  const Fd tap = TRY(OpenDevice());
+  const int queues = settings.multi_queue ? IFF_MULTI_QUEUE : 0;
+  TRY(Bind(tap, name, (settings.tun ? IFF_TUN : IFF_TAP) | IFF_NO_PI | IFF_TUN_EXCL | queues));
+  if (settings.owner && ioctl(tap.get(), TUNSETOWNER, static_cast<unsigned long>(*settings.owner)) != 0) {
+    return SystemError(errno, fmt::format("give \"{}\" to user {}", name, *settings.owner));
+  }
   if (ioctl(tap.get(), TUNSETPERSIST, 1UL) != 0) return SystemError(errno, fmt::format("keep the tap \"{}\"", name));
   return {};
 }

@@ -161,6 +161,7 @@ TEST(Link, ReadsAsIpDoes) {
                             .group = 3,
                             .alias = "some words",
                             .txqueuelen = 9,
+                            .master_kind = "bridge",
                             .ipv4_forwarding = true,
                             .ipv6_forwarding = false,
                             .disable_ipv6 = true,

@@ -113,7 +113,10 @@ class SimulatedKernel : public Backend {
       const NamespaceName& ns = NamespaceOf(gone.attributes);
       return NamespaceOf(resource.attributes) == ns || (veth != nullptr && veth->b.ns == ns);
     }
-    if (gone.id.kind != Kind::kVeth && gone.id.kind != Kind::kBridge && gone.id.kind != Kind::kAddress) return false;
+    if (gone.id.kind != Kind::kVeth && gone.id.kind != Kind::kBridge && gone.id.kind != Kind::kLink &&
+        gone.id.kind != Kind::kAddress) {
+      return false;
+    }
     // Ports outlive their bridge, a table of nft outlives all.
     if (resource.id.kind == Kind::kVeth || resource.id.kind == Kind::kNat) return false;
     for (const DependsOn& on : resource.dependencies) {

@@ -179,6 +179,62 @@ TEST(Plan, RemovesWhatItMakesAnewWithoutARecord) {
   EXPECT_EQ(plan.actions[1].verb, Verb::kCreate);
 }
 
+// A run ended between the note that a change begins and the change, or just behind it.
+TEST(Plan, WritesAgainWhatABegunChangeLeavesInDoubt) {
+  NatAttributes nat{.ns = "lab.a", .rules = {"new"}, .listing = "seen"};
+  const Resource wish{.id = {.kind = Kind::kNat, .name = "a"}, .attributes = nat, .dependencies = {}, .at = {}};
+  Record record = Recorded({NamespaceOf("a"), wish});
+  const Observation seen = Standing({NamespaceOf("a"), wish});
+  EXPECT_TRUE(MakePlan(Wish({NamespaceOf("a"), wish}), record, seen, Purpose::kUp).empty());
+  record[1].state = RecordEntry::State::kBegun;
+  EXPECT_THAT(DescribePlan(MakePlan(Wish({NamespaceOf("a"), wish}), record, seen, Purpose::kUp)),
+              ElementsAre("~   nat a  whether it is as asked for is not on record"));
+  // Undone, it is the former rules that are asked for.
+  Resource former = wish;
+  std::get<NatAttributes>(former.attributes).rules = {"old"};
+  const Plan undo = MakePlan(Wish({NamespaceOf("a"), former}), record, seen, Purpose::kRollBack);
+  ASSERT_EQ(undo.actions.size(), 1U);
+  EXPECT_EQ(undo.actions[0].verb, Verb::kChange);
+  // And so without a record.
+  record.pop_back();
+  EXPECT_EQ(MakePlan(Wish({NamespaceOf("a"), wish}), record, seen, Purpose::kUp).actions.at(0).verb, Verb::kChange);
+}
+
+TEST(Plan, UndoesABegunChangeOfWhatTheFileLeavesOpen) {
+  RouteAttributes open{.ns = "lab.a", .hops = {{.dev = "eth0"}}};
+  RouteAttributes narrow = open;
+  narrow.mtu = 1300;
+  const ResourceId id{.kind = Kind::kRoute, .name = "a/default"};
+  const Resource before{.id = id, .attributes = open, .dependencies = {}, .at = {}};
+  const Resource changed{.id = id, .attributes = narrow, .dependencies = {}, .at = {}};
+  Record record = Recorded({changed});
+  record[0].state = RecordEntry::State::kBegun;
+  const Plan undo = MakePlan(Wish({before}), record, Standing({changed}), Purpose::kRollBack);
+  EXPECT_THAT(DescribePlan(undo), ElementsAre("-/+ route a/default  mtu 1300 → unset"));
+}
+
+// Each setting of a type of interface has its own role.
+TEST(Plan, ComparesTheSettingsOfATypeOneByOne) {
+  const auto vxlan = [](std::vector<OptionAttributes> options) {
+    LinkAttributes link{.device = {.ns = "lab.a", .name = "x0"}, .type = "vxlan", .options = std::move(options)};
+    return Resource{
+        .id = {.kind = Kind::kLink, .name = "a:x0"}, .attributes = link, .dependencies = {{.id = Ns("a")}}, .at = {}};
+  };
+  const Resource was = vxlan({{"id", "10"}, {"remote", "10.0.0.2"}});
+  const auto plan = [&](const Resource& wish) {
+    return DescribePlan(MakePlan(Wish({NamespaceOf("a"), wish}), Recorded({NamespaceOf("a"), was}),
+                                 Standing({NamespaceOf("a"), was}), Purpose::kUp));
+  };
+  EXPECT_THAT(plan(was), ElementsAre());
+  EXPECT_THAT(plan(vxlan({{"id", "10"}, {"remote", "10.0.0.3"}})),
+              ElementsAre("~   device a:x0  remote 10.0.0.2 → 10.0.0.3"));
+  EXPECT_THAT(plan(vxlan({{"id", "11"}, {"remote", "10.0.0.2"}})), ElementsAre("-/+ device a:x0  id 10 → 11"));
+  EXPECT_THAT(plan(vxlan({{"id", "10"}})), ElementsAre("-/+ device a:x0  remote 10.0.0.2 → unset"));
+  Resource other = was;
+  std::get<LinkAttributes>(other.attributes) = {.device = {.ns = "lab.a", .name = "x0"}, .type = "dummy"};
+  EXPECT_THAT(plan(other), ElementsAre("-/+ device a:x0  type vxlan → dummy"));
+}
+
 TEST(Plan, ForgetsWhatIsGone) {
   const std::vector<Resource> lab = {NamespaceOf("a")};
   const Plan plan = MakePlan(Graph(), Recorded(lab), {}, Purpose::kDown);

@@ -30,9 +30,9 @@ TEST(Unbuilt, NamesEachThingAtItsPlace) {
   a:
     interfaces:
       d0: {type: dummy}
-      t0: {type: gretap, remote: 10.0.0.2}
+      m0: {type: macsec, link: eth0}
+      wg0: {type: wireguard, auto: true}
       eth0: {impair: {delay: 20ms}}
-    routes: [{to: 10.9.0.0/16, dev: eth0, encap: {mpls: [100]}}]
     processes: {web: {command: sleep 1}}
     files: {/etc/motd: {content: hello}}
     binds: ["/srv:/srv"]
@@ -44,16 +44,12 @@ links:
   - endpoints: ["a:eth0", "b:eth0"]
   - endpoints: ["b:eth1", {bridge: sw, port: p1, vlans: {pvid: 10}}]
 )"),
-              ElementsAre("4:18: interface \"a:d0\": this version does not build interfaces of type `dummy` yet",
-                          "5:18: interface \"a:t0\": this version does not build interfaces of type `gretap` yet",
-                          "6:22: interface \"a:eth0\": this version does not build impairments (`impair`) yet",
-                          "7:14: node \"a\": route to 10.9.0.0/16: this version does not build routes with `encap` yet",
+              ElementsAre("5:18: interface \"a:m0\": this version does not build interfaces of type `macsec` yet",
+                          "6:19: interface \"a:wg0\": this version does not build interfaces of type `wireguard` yet",
                           "8:17: node \"a\": process \"web\": this version does not build processes yet",
                           "9:13: node \"a\": file \"/etc/motd\": this version does not build `files` of a node yet",
                           "10:13: node \"a\": bind \"/srv\": this version does not build `binds` of a node yet",
-                          "11:13: node \"a\": tmpfs \"/run/frr\": this version does not build `tmpfs` of a node yet",
-                          "14:24: bridge \"sw\": this version does not build bridges with `vlan_filtering` yet",
-                          "17:57: link \"b:eth1--sw:p1\": this version does not build `vlans` of a bridge's port yet"));
+                          "11:13: node \"a\": tmpfs \"/run/frr\": this version does not build `tmpfs` of a node yet"));
 }
 
 TEST(Unbuilt, LetsPassWhatIsBuilt) {

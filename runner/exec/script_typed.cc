@@ -1,0 +1,101 @@
+// Commands of a script for typed interfaces and what is set on interfaces: ip-link(8), tc-netem(8), bridge(8).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "exec/script_words.h"
+#include "exec/translate.h"
+
+namespace runner {
+namespace {
+
+constexpr std::string_view kOnHost = "host:";
+
+/// Our name and value in the words of ip-link(8).
+std::string OptionWords(const std::string& type, const OptionAttributes& option) {
+  if (option.name == "learning") return option.value == "on" ? " learning" : " nolearning";
+  if (option.name == "port") return " dstport " + option.value;
+  std::string value = option.value;
+  if (value.starts_with(kOnHost)) value = value.substr(kOnHost.size());
+  if (type == "bond" && (value == "on" || value == "off")) value = value == "on" ? "1" : "0";
+  return " " + option.name + " " + value;
+}
+
+std::string TuntapCommand(const LinkAttributes& link) {
+  std::string out = IpIn(link.device.ns) + " tuntap add dev " + link.device.name + " mode " + link.type;
+  for (const OptionAttributes& option : link.options) {
+    if (option.name == "user") out += " user " + option.value;
+    if (option.name == "multi_queue" && option.value == "on") out += " multi_queue";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string TypedCommand(const LinkAttributes& link, const std::string& verb) {
+  if (link.type == "tap" || link.type == "tun") return TuntapCommand(link);
+  const bool made = verb == "add";
+  std::string parent;
+  std::string words;
+  bool on_host = false;
+  for (const OptionAttributes& option : link.options) {
+    on_host = on_host || option.value.starts_with(kOnHost);
+    if (option.name == "link") {
+      parent = OptionWords(link.type, option);
+    } else {
+      words += OptionWords(link.type, option);
+    }
+  }
+  if (!made) return IpIn(link.device.ns) + " link set " + link.device.name + " type " + link.type + words;
+  // What stands on an interface of the host is made there, and sent.
+  std::string out = on_host ? "ip" : IpIn(link.device.ns);
+  out += " link add" + parent + " name " + link.device.name + DeviceWords(link.device);
+  if (on_host) out += " netns " + link.device.ns;
+  return out + " type " + link.type + words;
+}
+
+std::string NetemWords(const ImpairmentAttributes& impairment) {
+  std::string out = "netem";
+  const auto add = [&out](std::string_view word, const auto& value) {
+    if (value != std::remove_cvref_t<decltype(value)>{}) out += fmt::format(" {} {}", word, value.text());
+  };
+  if (impairment.delay.count != 0) {
+    out += " delay " + impairment.delay.text();
+    if (impairment.jitter.count != 0) out += " " + impairment.jitter.text();
+    if (impairment.correlation.count != 0) out += " " + impairment.correlation.text();
+    const bool shaped = !impairment.distribution.empty() && impairment.distribution != "uniform";
+    if (shaped && impairment.jitter.count != 0) out += " distribution " + impairment.distribution;
+  }
+  add("loss", impairment.loss);
+  add("duplicate", impairment.duplicate);
+  add("corrupt", impairment.corrupt);
+  add("reorder", impairment.reorder);
+  add("rate", impairment.rate);
+  if (impairment.limit) out += " limit " + std::to_string(*impairment.limit);
+  if (impairment.seed) out += " seed " + std::to_string(*impairment.seed);
+  return out;
+}
+
+std::vector<std::string> VlanCommands(const VlansAttributes& vlans, const VlansAttributes* before) {
+  // A port starts with VLAN 1.
+  const VlanMembership was = before == nullptr ? VlanMembership{.pvid = 1, .untagged = {1}} : MembershipFrom(*before);
+  const VlanMembership wish = MembershipFrom(vlans);
+  const std::string bridge = In(vlans.ns) + "bridge vlan ";
+  std::vector<std::string> out;
+  std::set<std::uint16_t> gone = was.tagged;
+  gone.insert(was.untagged.begin(), was.untagged.end());
+  for (const std::uint16_t vlan : gone) {
+    if (wish.tagged.contains(vlan) || wish.untagged.contains(vlan)) continue;
+    out.push_back(fmt::format("{}del vid {} dev {}", bridge, vlan, vlans.dev));
+  }
+  std::set<std::uint16_t> all = wish.tagged;
+  all.insert(wish.untagged.begin(), wish.untagged.end());
+  for (const std::uint16_t vlan : all) {
+    out.push_back(fmt::format("{}add vid {} dev {}{}{}", bridge, vlan, vlans.dev, wish.pvid == vlan ? " pvid" : "",
+                              wish.untagged.contains(vlan) ? " untagged" : ""));
+  }
+  return out;
+}
+
+}  // namespace runner
