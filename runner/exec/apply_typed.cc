@@ -1,4 +1,5 @@
 // Interfaces of the types in base/link_types.h, and what is set on interfaces: impairments, VLANs, forwarding entries.
+#include <algorithm>
 #include <cerrno>
 
 #include "base/link_types.h"

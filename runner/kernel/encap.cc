@@ -5,7 +5,6 @@
 #include <linux/mpls.h>
 #include <linux/mpls_iptunnel.h>
 #include <linux/rtnetlink.h>
-#include <linux/seg6.h>
 #include <linux/seg6_iptunnel.h>
 #include <linux/seg6_local.h>
 
@@ -23,6 +22,8 @@ namespace runner {
 namespace {
 
 constexpr std::size_t kSegment = 16;  // bytes
+constexpr std::size_t kHeader = 8;    // of a segment routing header before its segments
+constexpr char kSegmentRouting = 4;   // RFC 8754 2
 
 // linux/seg6_local.h, by ip-route(8)'s names.
 struct ActionName {
@@ -76,12 +77,11 @@ std::optional<std::vector<IpAddress>> Segments(std::string_view list) {
 /// takes the first place of all, which the kernel fills in.
 std::string SegmentHeader(const std::vector<IpAddress>& segments, bool is_inline) {
   const std::size_t count = segments.size() + (is_inline ? 1 : 0);
-  std::string bytes(sizeof(ipv6_sr_hdr) + count * kSegment, '\0');
-  ipv6_sr_hdr header{};
-  header.hdrlen = static_cast<std::uint8_t>((bytes.size() >> 3) - 1);
-  header.type = 4;  // RFC 8754 2
-  header.segments_left = header.first_segment = static_cast<std::uint8_t>(count - 1);
-  std::memcpy(bytes.data(), &header, sizeof header);
+  std::string bytes(kHeader + count * kSegment, '\0');
+  // Next header, length in units of 8 bytes without the first, type, segments left, last entry, flags, tag.
+  bytes[1] = static_cast<char>((bytes.size() >> 3) - 1);
+  bytes[2] = kSegmentRouting;
+  bytes[3] = bytes[4] = static_cast<char>(count - 1);
   std::size_t at = bytes.size();
   for (const IpAddress& segment : segments) {
     at -= kSegment;
@@ -92,7 +92,7 @@ std::string SegmentHeader(const std::vector<IpAddress>& segments, bool is_inline
 
 std::string SegmentWords(std::string_view header, bool is_inline) {
   std::string out;
-  const std::size_t first = sizeof(ipv6_sr_hdr) + (is_inline ? kSegment : 0);
+  const std::size_t first = kHeader + (is_inline ? kSegment : 0);
   for (std::size_t at = header.size(); at >= first + kSegment; at -= kSegment) {
     const auto segment = IpAddress::FromBytes(Family::kIpv6, header.data() + at - kSegment);
     out += (out.empty() ? "" : ",") + segment.text();
@@ -180,7 +180,7 @@ std::string DecodeMpls(const NetlinkAttributes& encap) {
 std::string DecodeSeg6(const NetlinkAttributes& encap) {
   const std::string_view bytes = encap.Bytes(SEG6_IPTUNNEL_SRH);
   int mode = 0;
-  if (bytes.size() < sizeof mode + sizeof(ipv6_sr_hdr)) return "other";
+  if (bytes.size() < sizeof mode + kHeader) return "other";
   bytes.copy(reinterpret_cast<char*>(&mode), sizeof mode);
   if (mode != SEG6_IPTUN_MODE_INLINE && mode != SEG6_IPTUN_MODE_ENCAP) return "other";
   const bool is_inline = mode == SEG6_IPTUN_MODE_INLINE;
@@ -193,7 +193,7 @@ std::string DecodeSeg6Local(const NetlinkAttributes& encap) {
   const auto* action = std::ranges::find(kActions, number, &ActionName::number);
   if (action == kActions.end()) return "other";
   std::string out = "seg6local action " + std::string(action->name);
-  if (const std::string_view header = encap.Bytes(SEG6_LOCAL_SRH); header.size() > sizeof(ipv6_sr_hdr)) {
+  if (const std::string_view header = encap.Bytes(SEG6_LOCAL_SRH); header.size() > kHeader) {
     out += " srh segs " + SegmentWords(header, number == SEG6_LOCAL_ACTION_END_B6);
   }
   for (const Parameter& parameter : kParameters) {

@@ -282,6 +282,13 @@ Difference Describe(const std::string& field, std::string before, std::string af
   return {.field = field, .before = std::move(before), .after = std::move(after), .role = role};
 }
 
+/// The type of an interface that has options; nothing else has any.
+std::string TypeOf(const LinkAttributes& link) { return link.type; }
+template <class T>
+std::string TypeOf(const T& /*other*/) {
+  return "";
+}
+
 std::optional<std::string> ValueOf(const std::vector<OptionAttributes>& options, const std::string& name) {
   const auto found = std::ranges::find(options, name, &OptionAttributes::name);
   return found == options.end() ? std::nullopt : std::optional(found->value);
@@ -330,7 +337,7 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
       if (role == Role::kIdentity) return;
       if constexpr (std::is_same_v<Field, std::vector<OptionAttributes>>) {
         // Those of another type say nothing: it is made anew anyway.
-        if (wish.type == observed.type) CompareOptions(wish.type, field, now, record, out);
+        if (TypeOf(wish) == TypeOf(observed)) CompareOptions(TypeOf(wish), field, now, record, out);
         return;
       }
       if (role == Role::kFingerprint) {

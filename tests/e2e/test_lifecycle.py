@@ -120,10 +120,10 @@ class Lifecycle(support.SandboxCase):
 
     def test_what_is_not_built_is_refused_at_its_place(self):
         before = self.box.snapshot()
-        path = self.write("x.yaml", "nodes:\n  a: {interfaces: {d0: {type: dummy}}}\n")
+        path = self.write("x.yaml", "nodes:\n  a: {tmpfs: [/run/frr]}\n")
         self.toporun("validate", path)
         refused = self.toporun("up", path, status=3)
-        self.assertRegex(refused.stderr, r"x.yaml:2:\d+: .*dummy.*\n.*d0.*\n +\^")
+        self.assertRegex(refused.stderr, r"x.yaml:2:\d+: .*tmpfs.*\n.*/run/frr.*\n +\^")
         self.toporun("plan", path, status=3)
         self.assertSame(before, self.box.snapshot())
 
