@@ -29,7 +29,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TOPORUN = os.environ.get("TOPORUN_BIN", os.path.join(ROOT, "build/release/toporun"))
 PYTHON = "/usr/bin/python3"
 SERVICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "services.py")
-LIMIT = 60  # seconds that one command may take
+LIMIT = int(os.environ.get("TOPORUN_TEST_LIMIT", "60"))  # seconds that one command may take
 
 # With TOPORUN_TEST_ROOTLESS=1 the same cases run the command as an ordinary user that never had any privilege.
 ROOTLESS = os.environ.get("TOPORUN_TEST_ROOTLESS") == "1"
