@@ -40,7 +40,7 @@ Result<LinkOptions> OptionsFor(ApplyContext& context, const LinkAttributes& link
   return options;
 }
 
-/// The interface that it stands on, "" where that is none; its namespace decides from where it is made.
+/// The interface that it stands on or that decides from where it is made; null where there is none.
 const std::string* ParentIn(const LinkAttributes& link) {
   for (const OptionAttributes& option : link.options) {
     if (option.name == "link" || (option.name == "dev" && option.value.starts_with(kOnHost))) return &option.value;
@@ -137,25 +137,26 @@ Status ApplyImpairment(ApplyContext& context, const Action& action, const Impair
 
 Status ApplyVlans(ApplyContext& context, const Action& action, const VlansAttributes& vlans) {
   if (action.verb == Verb::kAdopt) return {};
-  const auto index = TRY(IndexIfThere(context, vlans.ns, vlans.dev));
   const auto membership = [](const std::optional<Attributes>& attributes) {
     return attributes ? MembershipFrom(std::get<VlansAttributes>(*attributes)) : VlanMembership();
   };
   const VlanMembership before = membership(action.before);
+  const auto index = TRY(IndexIfThere(context, vlans.ns, vlans.dev));
+  // Gone with its namespace, perhaps.
+  if (action.verb == Verb::kRemove && (!index || !action.former || !action.before)) return {};
   Session& session = *TRY(context.sessions.Get(vlans.ns));
   if (action.verb != Verb::kRemove) {
     return ChangePortVlans(session.socket(), TRY(session.IndexOf(vlans.dev)), before, MembershipFrom(vlans));
   }
-  if (!index || !action.former || !action.before) return {};
   return ChangePortVlans(session.socket(), *index, before, membership(action.former));
 }
 
 Status ApplyFdb(ApplyContext& context, const Action& action, const FdbAttributes& fdb) {
   if (action.verb == Verb::kAdopt || action.verb == Verb::kChange) return {};
   const auto index = TRY(IndexIfThere(context, fdb.ns, fdb.dev));
+  if (action.verb == Verb::kRemove && !index) return {};
   Session& session = *TRY(context.sessions.Get(fdb.ns));
   if (action.verb == Verb::kRemove) {
-    if (!index) return {};
     Status status = DeleteTunnelFdb(session.socket(), {.index = *index, .mac = fdb.mac, .dst = fdb.dst});
     return !status.ok() && status.error().code == ENOENT ? Status() : status;
   }
