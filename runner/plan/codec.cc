@@ -362,29 +362,31 @@ void Compare(const std::string& prefix, const T& wish, const T& observed, const 
   });
 }
 
-template <Visitable T>
-void TakeFingerprint(T& attributes, const T& observed) {
+/// Each field of `attributes` with the same field of `observed`, and its role.
+template <Visitable T, class Each>
+void ForEachPair(T& attributes, const T& observed, const Each& each) {
   std::vector<const void*> seen;
   T::Visit(observed, [&seen](const char*, const auto& field, Role) { seen.push_back(&field); });
   std::size_t i = 0;
   T::Visit(attributes, [&](const char*, auto& field, Role role) {
     using Field = std::remove_cvref_t<decltype(field)>;
-    const auto& now = *static_cast<const Field*>(seen[i++]);
+    each(field, *static_cast<const Field*>(seen[i++]), role);
+  });
+}
+
+template <Visitable T>
+void TakeFingerprint(T& attributes, const T& observed) {
+  ForEachPair(attributes, observed, [](auto& field, const auto& now, Role role) {
     if (role == Role::kFingerprint) field = now;
   });
 }
 
 template <Visitable T>
 void TakeObserved(T& attributes, const T& observed) {
-  // Whether it stands at all, and what it is, is not a value that could be written.
-  constexpr bool kIsWhole = std::is_same_v<T, VethAttributes> || std::is_same_v<T, NamespaceAttributes>;
-  std::vector<const void*> seen;
-  T::Visit(observed, [&seen](const char*, const auto& field, Role) { seen.push_back(&field); });
-  std::size_t i = 0;
-  T::Visit(attributes, [&](const char*, auto& field, Role role) {
-    using Field = std::remove_cvref_t<decltype(field)>;
-    const auto& now = *static_cast<const Field*>(seen[i++]);
-    if constexpr (Visitable<Field>) {
+  ForEachPair(attributes, observed, [](auto& field, const auto& now, Role role) {
+    // Whether it stands at all, and what it is, is not a value that could be written.
+    constexpr bool kIsWhole = std::is_same_v<T, VethAttributes> || std::is_same_v<T, NamespaceAttributes>;
+    if constexpr (Visitable<std::remove_cvref_t<decltype(field)>>) {
       TakeObserved(field, now);
     } else {
       const bool compared = role == Role::kInPlace || (role == Role::kReplace && !kIsWhole);
