@@ -36,6 +36,15 @@ constexpr std::int64_t kExpiryCheck = 30000;
 constexpr int kSettleRounds = 16;
 constexpr std::int64_t kFullPause = 100;
 
+// The fields of SlirpConfig and SlirpCb that are filled in, and the way sockets are told, which 4.9 renamed.
+#if SLIRP_CHECK_VERSION(4, 9, 0)
+constexpr std::uint32_t kConfigVersion = 6;
+constexpr auto PollFill = slirp_pollfds_fill_socket;
+#else
+constexpr std::uint32_t kConfigVersion = 4;
+constexpr auto PollFill = slirp_pollfds_fill;
+#endif
+
 in_addr ToIn(const IpAddress& address) {
   in_addr in = {};
   std::memcpy(&in, address.bytes(), sizeof in);
@@ -110,6 +119,9 @@ class Stack final : public SlirpStack {
   static Stack* Of(void* opaque) { return static_cast<Stack*>(opaque); }
   static const SlirpCb& Callbacks();
   static int AddPoll(int fd, int events, void* opaque) noexcept;
+  // libslirp has opened, is about to close a socket.
+  static void Opened(int fd, void* opaque);
+  static void Closed(int fd, void* opaque);
   static int Revents(int index, void* opaque) noexcept;
 
   bool AnswerNeighbour(std::span<const std::uint8_t> frame);
@@ -137,52 +149,59 @@ class Stack final : public SlirpStack {
 };
 
 const SlirpCb& Stack::Callbacks() {
-  static const SlirpCb callbacks = {
-      .send_packet = [](const void* bytes, std::size_t size, void* opaque) -> ssize_t {
-        auto* at = static_cast<std::uint8_t*>(const_cast<void*>(bytes));
-        if (!Of(opaque)->AnswerNeighbour({at, size})) Of(opaque)->send_({at, size});
-        // Whatever became of the frame: libslirp complains about each one that is not taken.
-        return static_cast<ssize_t>(size);
-      },
-      .guest_error = [](const char* message, void* opaque) { Of(opaque)->log_.Thinned(message); },
-      .clock_get_ns = [](void*) -> std::int64_t {
-        timespec now = {};
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return std::int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
-      },
-      .timer_new = nullptr,
-      .timer_free =
-          [](void* timer, void* opaque) {
-            auto& timers = Of(opaque)->timers_;
-            std::erase_if(timers, [timer](const auto& entry) { return entry.get() == timer; });
-          },
-      .timer_mod = [](void* timer, std::int64_t due, void*) { static_cast<Timer*>(timer)->due = due; },
-      .register_poll_fd =
-          [](int fd, void* opaque) {
-            Of(opaque)->loop_.SourceChanged(fd);
-            Of(opaque)->connections_.insert(fd);
-            ++Of(opaque)->opened_;
-          },
-      .unregister_poll_fd =
-          [](int fd, void* opaque) {
-            Of(opaque)->loop_.SourceChanged(fd);
-            Of(opaque)->connections_.erase(fd);
-          },
-      .notify = [](void*) {},
-      .init_completed = [](Slirp* slirp, void* opaque) { Of(opaque)->slirp_ = slirp; },
-      .timer_new_opaque = [](SlirpTimerId id, void* timer_opaque, void* opaque) -> void* {
-        auto& timers = Of(opaque)->timers_;
-        timers.push_back(std::make_unique<Timer>(Timer{.id = id, .opaque = timer_opaque}));
-        return timers.back().get();
-      },
-  };
+  static const SlirpCb callbacks = [] {
+    SlirpCb made = {};
+    made.send_packet = [](const void* bytes, std::size_t size, void* opaque) -> ssize_t {
+      auto* at = static_cast<std::uint8_t*>(const_cast<void*>(bytes));
+      if (!Of(opaque)->AnswerNeighbour({at, size})) Of(opaque)->send_({at, size});
+      // Whatever became of the frame: libslirp complains about each one that is not taken.
+      return static_cast<ssize_t>(size);
+    };
+    made.guest_error = [](const char* message, void* opaque) { Of(opaque)->log_.Thinned(message); };
+    made.clock_get_ns = [](void*) -> std::int64_t {
+      timespec now = {};
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      return std::int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+    };
+    made.timer_new_opaque = [](SlirpTimerId id, void* timer_opaque, void* opaque) -> void* {
+      auto& timers = Of(opaque)->timers_;
+      timers.push_back(std::make_unique<Timer>(Timer{.id = id, .opaque = timer_opaque}));
+      return timers.back().get();
+    };
+    made.timer_mod = [](void* timer, std::int64_t due, void*) { static_cast<Timer*>(timer)->due = due; };
+    made.timer_free = [](void* timer, void* opaque) {
+      auto& timers = Of(opaque)->timers_;
+      std::erase_if(timers, [timer](const auto& entry) { return entry.get() == timer; });
+    };
+#if SLIRP_CHECK_VERSION(4, 9, 0)
+    made.register_poll_socket = &Stack::Opened;
+    made.unregister_poll_socket = &Stack::Closed;
+#else
+    made.register_poll_fd = &Stack::Opened;
+    made.unregister_poll_fd = &Stack::Closed;
+#endif
+    made.notify = [](void*) {};
+    made.init_completed = [](Slirp* slirp, void* opaque) { Of(opaque)->slirp_ = slirp; };
+    return made;
+  }();
   return callbacks;
+}
+
+void Stack::Opened(int fd, void* opaque) {
+  Of(opaque)->loop_.SourceChanged(fd);
+  Of(opaque)->connections_.insert(fd);
+  ++Of(opaque)->opened_;
+}
+
+void Stack::Closed(int fd, void* opaque) {
+  Of(opaque)->loop_.SourceChanged(fd);
+  Of(opaque)->connections_.erase(fd);
 }
 
 Status Stack::Start() {
   SlirpConfig config = {};
   // Not SLIRP_CONFIG_VERSION_MAX: a library older than the header would refuse it.
-  config.version = 4;
+  config.version = kConfigVersion;
   config.in_enabled = true;
   const IpPrefix network = spec_.cidr.Masked();
   config.vnetwork = ToIn(network.address());
@@ -349,7 +368,7 @@ void Stack::Unlisten(const ForwardSpec& forward) {
   RaiseBacklogs();
 }
 
-// libslirp does not tell the descriptors it listens on, but polls them.
+// libslirp tells the descriptors it listens on not at all, or like a connection's (4.9), but polls them.
 std::vector<int> Stack::Listeners() {
   std::vector<pollfd> polled;
   std::int64_t timeout = -1;
@@ -368,6 +387,7 @@ std::vector<int> Stack::Listeners() {
 void Stack::RaiseBacklogs() {
   for (const int fd : Listeners()) {
     listeners_.insert(fd);
+    connections_.erase(fd);
     if (listen(fd, kBacklog) != 0) log_.Line("a published port keeps a short queue of clients");
   }
 }
@@ -399,7 +419,7 @@ void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
   // The loop fills this source first, so that libslirp's indices are those of the span it gets back.
   std::uint32_t asked = UINT32_MAX;
   filling_ = &polled;
-  slirp_pollfds_fill(slirp_, &asked, &Stack::AddPoll, this);
+  PollFill(slirp_, &asked, &Stack::AddPoll, this);
   filling_ = nullptr;
 
   const bool only_listeners =
