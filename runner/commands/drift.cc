@@ -25,6 +25,13 @@ Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
 
 }  // namespace
 
+Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab) {
+  const Journal journal = TRY(OpenRecord(inside, lab, Access::kLook));
+  const Record record = journal.record();
+  const auto backend = TRY(inside.open_backend(inside.backend_options(lab)));
+  return FindDrift(record, TRY(backend->Observe(Graph(), record)));
+}
+
 std::vector<std::string> DriftRow(const Drift& drift) {
   if (drift.gone) return {"- ", drift.id.text(), "is gone"};  // the sign as wide as in a plan
   std::string differences;

@@ -9,6 +9,9 @@
 
 namespace runner {
 
+/// Record against kernel, in the lab's own namespaces, or on the host.
+Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab);
+
 /// The cells of its line: sign, object, what differs.
 std::vector<std::string> DriftRow(const Drift& drift);
 /// Of a rootless lab; then all else is gone too.

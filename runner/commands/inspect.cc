@@ -124,13 +124,7 @@ class Inspector {
 };
 
 Ending Show(const Context& context, const LabPlaces& places) {
-  const Journal journal = TRY(Journal::Open(context.state.JournalPath(places.lab)));
-  LabView view;
-  view.lab = places.lab;
-  view.file = places.header.file;
-  view.since = places.header.since;
-  const Record record = journal.record();
-  TRY(Inspector(context, record, view).Look());
+  const LabView view = TRY(ViewLab(context, places));
   if (context.json()) {
     PrintJson(context, LabViewJson(view));
   } else {
@@ -140,6 +134,17 @@ Ending Show(const Context& context, const LabPlaces& places) {
 }
 
 }  // namespace
+
+Result<LabView> ViewLab(const Context& inside, const LabPlaces& places) {
+  const Journal journal = TRY(Journal::Open(inside.state.JournalPath(places.lab)));
+  LabView view;
+  view.lab = places.lab;
+  view.file = places.header.file;
+  view.since = places.header.since;
+  const Record record = journal.record();
+  TRY(Inspector(inside, record, view).Look());
+  return view;
+}
 
 Ending Inspect(const Context& context, const std::string& lab) {
   TRY(CheckPrivilege(context));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands/context.h"
+#include "commands/place.h"
 #include "kernel/address.h"
 #include "kernel/link.h"
 #include "kernel/route.h"
@@ -51,8 +52,13 @@ struct LabView {
   std::vector<ForwardAttributes> ports = {};
 };
 
+/// In the lab's own namespaces, or on the host.
+Result<LabView> ViewLab(const Context& inside, const LabPlaces& places);
+
 Json LabViewJson(const LabView& view);
 std::string LabViewText(const LabView& view);
+/// One place as in LabViewText.
+std::string PlaceText(const PlaceView& place);
 
 // In the words of ip(8).
 std::string RouteText(const RouteInfo& route, const std::vector<LinkInfo>& links);

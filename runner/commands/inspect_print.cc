@@ -203,6 +203,12 @@ void AddPlaceText(const PlaceView& place, std::string& out) {
 
 }  // namespace
 
+std::string PlaceText(const PlaceView& place) {
+  std::string out;
+  AddPlaceText(place, out);
+  return out;
+}
+
 const char* LifeName(UplinkState::Life life) {
   switch (life) {
     case UplinkState::Life::kGone:

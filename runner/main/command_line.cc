@@ -278,7 +278,7 @@ class Parser {
     });
     commands_.back().prints_json = false;
     AddLab(graph);
-    graph->add_option("--format", words_.format, "dot")->type_name("FORMAT");
+    graph->add_option("--format", words_.format, "svg (default), html, mermaid, ascii or dot")->type_name("FORMAT");
   }
 
   // ---- What was asked for

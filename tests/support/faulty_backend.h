@@ -33,6 +33,7 @@ using Faults = std::map<int, Fault>;
 struct Call {
   Verb verb = Verb::kCreate;
   ResourceId id = {};
+  std::vector<Difference> differences = {};
   bool done = false;  // in the kernel, whatever the caller was told
 };
 
@@ -50,7 +51,7 @@ class FaultyBackend : public Backend {
   Errors Settle() override { return real_->Settle(); }
 
   Result<Attributes> Apply(const Action& action) override {
-    calls_.push_back({.verb = action.verb, .id = action.resource.id});
+    calls_.push_back({.verb = action.verb, .id = action.resource.id, .differences = action.differences});
     const auto found = faults_.find(static_cast<int>(calls_.size()));
     if (found == faults_.end()) return Do(action);
     switch (found->second) {

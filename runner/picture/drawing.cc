@@ -1,14 +1,48 @@
-#include "commands/drawing.h"
+#include "picture/drawing.h"
 
 #include <algorithm>
 #include <map>
 
+#include <fmt/format.h>
+
+#include "base/json.h"
 #include "plan/names.h"
+#include "topology/print.h"
 
 namespace runner {
 namespace {
 
 std::string UplinkBox(const std::string& node) { return "uplink of " + node; }
+
+/// "delay 20ms loss 1%"
+std::string ImpairmentText(const Impairment& impairment) {
+  std::string text;
+  const Json printed = print::OfImpairment(impairment);
+  for (const auto& [key, value] : printed.items()) {
+    const std::string word = value.is_string() ? value.get<std::string>() : value.dump();
+    text += (text.empty() ? "" : " ") + key + " " + word;
+  }
+  return text;
+}
+
+/// A node's entry as the file has it, filled in, a line each: "mtu: 1400" below "eth0:".
+void AddDeclared(const Json& value, const std::string& indent, std::vector<std::string>& lines) {
+  const auto is_plain = [](const Json& inner) { return !inner.is_structured() || inner.empty(); };
+  const auto word = [](const Json& inner) { return inner.is_string() ? inner.get<std::string>() : inner.dump(); };
+  for (const auto& [key, inner] : value.items()) {
+    const std::string name = value.is_array() ? "-" : key + ":";
+    if (is_plain(inner)) {
+      lines.push_back(fmt::format("{}{} {}", indent, name, word(inner)));
+    } else if (inner.is_array() && std::all_of(inner.begin(), inner.end(), is_plain)) {
+      std::string all;
+      for (const Json& item : inner) all += (all.empty() ? "" : ", ") + word(item);
+      lines.push_back(fmt::format("{}{} [{}]", indent, name, all));
+    } else {
+      lines.push_back(indent + name);
+      AddDeclared(inner, indent + "  ", lines);
+    }
+  }
+}
 
 class TopologyDrawer {
  public:
@@ -22,8 +56,11 @@ class TopologyDrawer {
     }
     if (UsesHost()) AddHost();
     for (const Link& link : topology_.links) {
-      drawing_.cables.push_back(
-          {.a = link.a.place.text(), .b = link.b.place.text(), .a_label = LabelOf(link.a), .b_label = LabelOf(link.b)});
+      drawing_.cables.push_back({.a = link.a.place.text(),
+                                 .b = link.b.place.text(),
+                                 .a_label = LabelOf(link.a),
+                                 .b_label = LabelOf(link.b),
+                                 .lines = LinesOf(link)});
     }
     for (const Node& node : topology_.nodes) AddUplink(node);
     return std::move(drawing_);
@@ -31,14 +68,32 @@ class TopologyDrawer {
 
  private:
   static void AddLines(const Interface& interface, std::vector<std::string>& lines) {
+    const Json printed = print::OfInterface(interface);
+    const std::string type = printed.contains("type") ? " (" + printed["type"].get<std::string>() + ")" : "";
     for (const Address& address : interface.addresses) {
-      lines.push_back(interface.name + " " + address.prefix.text());
+      lines.push_back(interface.name + type + " " + address.prefix.text());
     }
+    if (!type.empty() && interface.addresses.empty()) lines.push_back(interface.name + type);
   }
   void AddBridgesOf(const Place& place, std::vector<std::string>& lines) const {
     for (const Bridge& bridge : topology_.bridges) {
       if (bridge.place == place) AddLines(bridge.interface, lines);
     }
+  }
+  std::vector<std::string> LinesOf(const Link& link) const {
+    const Interface* a = topology_.FindInterface(link.a.place, link.a.interface);
+    const Interface* b = topology_.FindInterface(link.b.place, link.b.interface);
+    std::vector<std::string> lines;
+    if (a != nullptr && a->mtu) lines.push_back(fmt::format("mtu {}", a->mtu->value));
+    const std::string from_a = a != nullptr && a->impair ? ImpairmentText(*a->impair) : "";
+    const std::string from_b = b != nullptr && b->impair ? ImpairmentText(*b->impair) : "";
+    if (from_a == from_b) {
+      if (!from_a.empty()) lines.push_back(from_a);
+      return lines;
+    }
+    if (!from_a.empty()) lines.push_back(link.a.place.text() + ": " + from_a);
+    if (!from_b.empty()) lines.push_back(link.b.place.text() + ": " + from_b);
+    return lines;
   }
   static std::string LabelOf(const LinkEnd& end) {
     return end.bridge.empty() || end.place.kind == Place::Kind::kSwitch ? end.interface : end.interface + " in " + end.bridge;
@@ -48,6 +103,9 @@ class TopologyDrawer {
     DrawnBox box{.name = node.name};
     for (const Interface& interface : node.interfaces) AddLines(interface, box.lines);
     AddBridgesOf({.kind = Place::Kind::kNode, .name = node.name}, box.lines);
+    DrawnSection declared{.title = "as declared"};
+    AddDeclared(print::OfNode(node), "", declared.lines);
+    if (!declared.lines.empty()) box.sections.push_back(std::move(declared));
     drawing_.boxes.push_back(std::move(box));
   }
   void AddHost() {
@@ -142,6 +200,8 @@ class RecordDrawer {
 };
 
 }  // namespace
+
+bool ShowsLabel(DrawnBox::Kind kind) { return kind == DrawnBox::Kind::kNode || kind == DrawnBox::Kind::kHost; }
 
 Drawing DrawTopology(const Topology& topology) { return TopologyDrawer(topology).Draw(); }
 

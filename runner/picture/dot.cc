@@ -1,7 +1,7 @@
 // A drawing in Graphviz's language.
 #include <fmt/format.h>
 
-#include "commands/drawing.h"
+#include "picture/drawing.h"
 
 namespace runner {
 namespace {

@@ -1,4 +1,4 @@
-#include "commands/drawing.h"
+#include "picture/drawing.h"
 
 #include <gtest/gtest.h>
 
