@@ -87,8 +87,22 @@ class Checks:
         name = target if target in self.topology.nodes and check["from"] != "outside" else self.topology.host(target, family)
         wanted = expect != "unreachable"
         argv = ["ping", "-n", *([f"-{family}"] if family else [])]
+        if isinstance(expect, dict):
+            done = self.box.run([*argv, "-c", str(check.get("count", 3)), "-i", "0.1", "-w", "30", name], namespace=self.place(check))
+            return self.measured(done.stdout, expect)
         argv += ["-c", "1", "-w", "5", name] if wanted else ["-c", "3", "-i", "0.2", "-w", "1", name]
         return (self.box.run(argv, namespace=self.place(check)).returncode == 0) == wanted
+
+    def measured(self, told, expect):
+        """Whether what `ping` printed is within the bounds, written as `>= 30ms`, `<= 1%`."""
+        found = {"loss": float(re.search(r"([0-9.]+)% packet loss", told).group(1))}
+        times = re.search(r"= [0-9.]+/([0-9.]+)/", told)
+        found["rtt"] = float(times.group(1)) if times else float("inf")
+        for what, bound in expect.items():
+            compare, number = re.fullmatch(r"(<=|>=|<|>) *([0-9.]+) *(?:ms|%)", bound).groups()
+            if not {"<=": float.__le__, ">=": float.__ge__, "<": float.__lt__, ">": float.__gt__}[compare](found[what], float(number)):
+                return False
+        return True
 
     def serve(self, kind, address, port):
         """A server in the node that has the address, unless one was started already."""

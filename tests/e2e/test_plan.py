@@ -7,6 +7,7 @@ import os
 import shutil
 import unittest
 
+import needs
 import support
 
 LAB = """name: lab
@@ -125,6 +126,10 @@ class Script(support.SandboxCase):
                 text = file.read()
             # An uplink's helper is toporun's own, and what is attached to has to be there first.
             if "uplink:" in text or "attach:" in text:
+                continue
+            missing = needs.lacking(self.box, needs.needs(json.loads(self.toporun("validate", "--print=json", path).stdout)))
+            if missing:
+                print(f"not run: plan --script of {os.path.basename(path)}: the kernel has no {', '.join(missing)}")
                 continue
             with self.subTest(path=os.path.basename(path)):
                 self.assertDoesTheSame(path)
