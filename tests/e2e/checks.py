@@ -62,6 +62,12 @@ def host_and_port(text):
     return host, int(port)
 
 
+def seconds(text):
+    """Of `10s`, `500ms`, `1m`: whole ones, at least one."""
+    number, unit = re.fullmatch(r"([0-9.]+)(ms|s|m)", text).groups()
+    return max(1, round(float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]))
+
+
 class Checks:
     def __init__(self, test, topology):
         self.test, self.box, self.topology = test, test.box, topology
@@ -90,7 +96,7 @@ class Checks:
         if isinstance(expect, dict):
             done = self.box.run([*argv, "-c", str(check.get("count", 3)), "-i", "0.1", "-w", "30", name], namespace=self.place(check))
             return self.measured(done.stdout, expect)
-        argv += ["-c", "1", "-w", "5", name] if wanted else ["-c", "3", "-i", "0.2", "-w", "1", name]
+        argv += ["-c", "1", "-w", str(seconds(check.get("within", "5s"))), name] if wanted else ["-c", "3", "-i", "0.2", "-w", "1", name]
         return (self.box.run(argv, namespace=self.place(check)).returncode == 0) == wanted
 
     def measured(self, told, expect):
