@@ -23,8 +23,11 @@ WITHIN = 10  # seconds that a check may take to hold
 class Through(Checks):
     """The same checks, with every program started by `toporun exec`; the pings of a lab side by side."""
 
+    def arguments(self, node, argv):
+        return ["exec", self.topology.name, node, "--", *argv]
+
     def command(self, node, argv):
-        return [support.TOPORUN, "exec", self.topology.name, node, "--", *argv]
+        return [support.TOPORUN, *self.arguments(node, argv)]
 
     def pings(self, checks):
         """Names of those that do not hold. A host is asked until it answers; one that must not answer is asked three times
@@ -37,8 +40,9 @@ class Through(Checks):
                 argv, held = ["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", host], "case $? in 1 | 2) ;; *) false ;; esac"
             else:
                 argv, held = ["ping", "-n", "-c", "1", "-w", str(WITHIN), host], "[ $? -eq 0 ]"
-            script += f"({shlex.join(self.command(check['from'], argv))} >/dev/null 2>&1; {held} || echo {shlex.quote(name)}) &\n"
-        return self.box.run(["sh", "-c", script + "wait"], check=True).stdout.splitlines()
+            script += (f"(\"$1\" {shlex.join(self.arguments(check['from'], argv))} >/dev/null 2>&1; {held} || "
+                       f"echo {shlex.quote(name)}) &\n")
+        return self.box.run(["sh", "-c", script + "wait", "sh", support.TOPORUN], check=True).stdout.splitlines()
 
     def measured_ping(self, check):
         argv = ["ping", "-n", "-c", str(check["count"]), "-i", "0.2", "-w", "30", self.topology.host(check["ping"])]
