@@ -13,7 +13,7 @@ import xml.etree.ElementTree as xml
 
 # Seconds of all tests of a suite together, three at a time on two processors.
 BUDGETS = {"unit": 300, "kernel": 360, "fault": 240, "fuzz": 60, "layering": 20, "schema": 60, "install": 120, "e2e": 1200,
-           "rootless": 480, "vm": 600}
+           "rootless": 480, "vm": 1200}
 
 
 def skip_reason(text):

@@ -61,6 +61,14 @@ Status MakeTap(ApplyContext& context, const LinkAttributes& link) {
   return CreatePersistentTap(session.place().fd(), link.device.name, settings);
 }
 
+/// A tunnel's module brings an interface of its own (gre0, tunl0, …) into every namespace, later ones too.
+Status WithOwner(Session& target, const LinkAttributes& link, Status made) {
+  if (made.ok() || made.error().code != EEXIST || !target.IndexOf(link.device.name).ok()) return made;
+  Error error = std::move(made).error();
+  error.why += "; the kernel has an interface of this name in every namespace: choose another";
+  return error;
+}
+
 Status MakeLink(ApplyContext& context, const LinkAttributes& link) {
   if (link.type == "tap" || link.type == "tun") return MakeTap(context, link);
   const std::string* parent = ParentIn(link);
@@ -73,7 +81,8 @@ Status MakeLink(ApplyContext& context, const LinkAttributes& link) {
   if (parent != nullptr && FindLinkType(link.type)->over_link) {
     settings.link = TRY(maker.IndexOf(on_host ? parent->substr(kOnHost.size()) : *parent));
   }
-  return CreateLink(maker.socket(), settings, link.type, TRY(OptionsFor(context, link, nullptr)));
+  const LinkOptions options = TRY(OptionsFor(context, link, nullptr));
+  return WithOwner(target, link, CreateLink(maker.socket(), settings, link.type, options));
 }
 
 Status CreateTyped(ApplyContext& context, const LinkAttributes& link, const std::string& id) {

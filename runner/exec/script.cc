@@ -32,6 +32,8 @@ class Script {
       TRY(std::visit([&](const auto& typed) { return Do(action, typed); }, action.resource.attributes)
               .Wrap(action.resource.id.text()));
     }
+    if (!last_.empty()) text_ += "\n# what a bond is told of its members, now that they have joined\n";
+    for (const std::string& command : last_) Line(command);
     return std::move(text_);
   }
 
@@ -146,7 +148,7 @@ class Script {
 
   Status Do(const Action& action, const VethAttributes& veth) {
     if (Removes(action)) {
-      Line(IpIn(veth.a.ns) + " link del " + veth.a.name);
+      Line(IpIn(veth.a.ns) + " link del dev " + veth.a.name);
     } else if (action.verb == Verb::kChange) {
       const auto* before = Before<VethAttributes>(action);
       Dress(veth.a, before == nullptr ? DeviceAttributes{} : before->a);
@@ -157,7 +159,7 @@ class Script {
       const DeviceAttributes& near = b_first ? veth.b : veth.a;
       const DeviceAttributes& far = b_first ? veth.a : veth.b;
       const std::string place = far.ns == near.ns ? "" : " netns " + far.ns;
-      Line(fmt::format("{} link add {}{} type veth peer name {}{}{}", IpIn(near.ns), near.name, DeviceWords(near),
+      Line(fmt::format("{} link add name {}{} type veth peer name {}{}{}", IpIn(near.ns), near.name, DeviceWords(near),
                        far.name, place, DeviceWords(far)));
       Dress(veth.a, FreshDevice(veth.a));
       Dress(veth.b, FreshDevice(veth.b));
@@ -172,13 +174,13 @@ class Script {
         fmt::format(" type bridge stp_state {} priority {} ageing_time {}{}", bridge.stp ? 1 : 0, bridge.priority,
                     bridge.ageing * kTicksPerSecond, bridge.vlan_filtering ? " vlan_filtering 1" : "");
     if (Removes(action)) {
-      Line(IpIn(device.ns) + " link del " + device.name);
+      Line(IpIn(device.ns) + " link del dev " + device.name);
     } else if (action.verb == Verb::kChange) {
-      Line(IpIn(device.ns) + " link set " + device.name + settings);
+      Line(IpIn(device.ns) + " link set dev " + device.name + settings);
       const auto* before = Before<BridgeAttributes>(action);
       Dress(device, before == nullptr ? DeviceAttributes{} : before->device);
     } else {
-      Line(IpIn(device.ns) + " link add " + device.name + DeviceWords(device) + settings);
+      Line(IpIn(device.ns) + " link add name " + device.name + DeviceWords(device) + settings);
       Dress(device, FreshDevice(device));
       for (const std::string& command : LinkLocalCommands(device)) Line(command);
     }
@@ -189,12 +191,13 @@ class Script {
     const DeviceAttributes& device = link.device;
     const auto* before = Before<LinkAttributes>(action);
     if (Removes(action)) {
-      Line(IpIn(device.ns) + " link del " + device.name);
+      Line(IpIn(device.ns) + " link del dev " + device.name);
     } else if (action.verb == Verb::kChange) {
       if (before == nullptr || before->options != link.options) Line(TypedCommand(link, "set"));
       Dress(device, before == nullptr ? DeviceAttributes{} : before->device);
     } else {
       Line(TypedCommand(link, "add"));
+      for (std::string& command : MemberCommands(link)) last_.push_back(std::move(command));
       DeviceAttributes fresh = FreshDevice(device);
       if (link.type == "tap" || link.type == "tun") {
         fresh.mac.reset();
@@ -229,13 +232,13 @@ class Script {
   Status Do(const Action& action, const TapAttributes& tap) {
     const DeviceAttributes& device = tap.device;
     if (Removes(action)) {
-      Line(IpIn(device.ns) + " link del " + device.name);
+      Line(IpIn(device.ns) + " link del dev " + device.name);
     } else if (action.verb == Verb::kChange) {
       const auto* before = Before<TapAttributes>(action);
       Dress(device, before == nullptr ? DeviceAttributes{} : before->device);
     } else {
       Line(IpIn(device.ns) + " tuntap add dev " + device.name + " mode tap");
-      Line(IpIn(device.ns) + " link set " + device.name + DeviceWords(device));
+      Line(IpIn(device.ns) + " link set dev " + device.name + DeviceWords(device));
       Dress(device, FreshDevice(device));
     }
     return {};
@@ -253,7 +256,7 @@ class Script {
   }
 
   Status Do(const Action& action, const ActivationAttributes& state) {
-    Line(fmt::format("{} link set {} {}", IpIn(state.ns), state.dev, state.up && !Removes(action) ? "up" : "down"));
+    Line(fmt::format("{} link set dev {} {}", IpIn(state.ns), state.dev, state.up && !Removes(action) ? "up" : "down"));
     return {};
   }
 
@@ -340,7 +343,8 @@ class Script {
 
   const Graph& wish_;
   std::string text_;
-  bool asks_ = false;  // the function to do it with stands above
+  std::vector<std::string> last_;  // commands for when all else stands
+  bool asks_ = false;              // the function to do it with stands above
 };
 
 }  // namespace

@@ -22,6 +22,17 @@ std::string OptionWords(const std::string& type, const OptionAttributes& option)
   return " " + option.name + " " + value;
 }
 
+/// Of a bond's members by name, which are there only when they have joined.
+bool NamesMember(const std::string& type, const OptionAttributes& option) {
+  return type == "bond" && (option.name == "primary" || option.name == "active_slave");
+}
+
+/// What iproute2 would carry by default is not what the kernel does.
+std::string_view CarriedWords(const std::string& type) {
+  if (type == "ipip") return " mode ipip";
+  return type == "ip6tnl" ? " mode any" : "";
+}
+
 std::string TuntapCommand(const LinkAttributes& link) {
   std::string out = IpIn(link.device.ns) + " tuntap add dev " + link.device.name + " mode " + link.type;
   for (const OptionAttributes& option : link.options) {
@@ -41,18 +52,29 @@ std::string TypedCommand(const LinkAttributes& link, const std::string& verb) {
   bool on_host = false;
   for (const OptionAttributes& option : link.options) {
     on_host = on_host || option.value.starts_with(kOnHost);
+    if (made && NamesMember(link.type, option)) continue;
     if (option.name == "link") {
       parent = OptionWords(link.type, option);
     } else {
       words += OptionWords(link.type, option);
     }
   }
-  if (!made) return IpIn(link.device.ns) + " link set " + link.device.name + " type " + link.type + words;
+  if (!made) return IpIn(link.device.ns) + " link set dev " + link.device.name + " type " + link.type + words;
   // What stands on an interface of the host is made there, and sent.
   std::string out = on_host ? "ip" : IpIn(link.device.ns);
   out += " link add" + parent + " name " + link.device.name + DeviceWords(link.device);
   if (on_host) out += " netns " + link.device.ns;
-  return out + " type " + link.type + words;
+  return fmt::format("{} type {}{}{}", out, link.type, CarriedWords(link.type), words);
+}
+
+std::vector<std::string> MemberCommands(const LinkAttributes& link) {
+  std::vector<std::string> out;
+  for (const OptionAttributes& option : link.options) {
+    if (!NamesMember(link.type, option)) continue;
+    out.push_back(fmt::format("{} link set dev {} type bond{}", IpIn(link.device.ns), link.device.name,
+                              OptionWords(link.type, option)));
+  }
+  return out;
 }
 
 std::string NetemWords(const ImpairmentAttributes& impairment) {

@@ -63,7 +63,7 @@ std::vector<std::string> LinkLocalCommands(const DeviceAttributes& device) {
 
 std::vector<std::string> DeviceCommands(const DeviceAttributes& device, const DeviceAttributes& before) {
   std::vector<std::string> out;
-  const std::string set = IpIn(device.ns) + " link set " + device.name;
+  const std::string set = IpIn(device.ns) + " link set dev " + device.name;
   if (device.ipv6 && device.ipv6 != before.ipv6) {
     std::string name = device.name;
     std::ranges::replace(name, '.', '/');

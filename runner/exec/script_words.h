@@ -28,6 +28,8 @@ std::string NeighbourCommand(const NeighbourAttributes& neighbour, const std::st
 
 /// Makes (`add`) or changes (`set`) an interface of a type in base/link_types.h.
 std::string TypedCommand(const LinkAttributes& link, const std::string& verb);
+/// What an interface is told of its members, once they have joined.
+std::vector<std::string> MemberCommands(const LinkAttributes& link);
 /// "netem delay 20ms …", as tc(8) takes it.
 std::string NetemWords(const ImpairmentAttributes& impairment);
 /// What leads from `before`, or from a fresh port, to these VLANs.

@@ -303,6 +303,9 @@ InterfaceType NodeDecoder::DecodeVxlan(const Fields& fields, std::size_t interfa
       reporter.Wrong(group->at, "\"group\" and \"remote\" exclude each other",
                      {{.at = remote->at, .text = "the other"}});
     }
+    if (fields.Find("dev") == nullptr && kind_ == Kind::kNode && !fields.has_unknown()) {
+      reporter.Wrong(group->at, "\"group\" needs \"dev\": the interface on which it is joined");
+    }
   }
   vxlan.dev = fields.Get<ParentDevice>("dev", ReadParent);
   vxlan.port = fields.Number<std::uint16_t>("port", 1).value_or(4789);

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import re
 import shlex
+import time
 
 import support
 
@@ -62,6 +63,12 @@ def host_and_port(text):
     return host, int(port)
 
 
+def seconds(text):
+    """Of `10s`, `500ms`, `1m`: whole ones, at least one."""
+    number, unit = re.fullmatch(r"([0-9.]+)(ms|s|m)", text).groups()
+    return max(1, round(float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]))
+
+
 class Checks:
     def __init__(self, test, topology):
         self.test, self.box, self.topology = test, test.box, topology
@@ -87,8 +94,29 @@ class Checks:
         name = target if target in self.topology.nodes and check["from"] != "outside" else self.topology.host(target, family)
         wanted = expect != "unreachable"
         argv = ["ping", "-n", *([f"-{family}"] if family else [])]
-        argv += ["-c", "1", "-w", "5", name] if wanted else ["-c", "3", "-i", "0.2", "-w", "1", name]
-        return (self.box.run(argv, namespace=self.place(check)).returncode == 0) == wanted
+        if isinstance(expect, dict):
+            done = self.box.run([*argv, "-c", str(check.get("count", 3)), "-i", "0.1", "-w", "30", name], namespace=self.place(check))
+            return self.measured(done.stdout, expect)
+        if not wanted:
+            return self.box.run([*argv, "-c", "3", "-i", "0.2", "-w", "1", name], namespace=self.place(check)).returncode != 0
+        # A neighbour that does not answer at once ends `ping` before its time.
+        deadline = time.monotonic() + seconds(check.get("within", "5s"))
+        while True:
+            left = max(1, round(deadline - time.monotonic()))
+            status = self.box.run([*argv, "-c", "1", "-w", str(left), name], namespace=self.place(check)).returncode
+            if status != 1 or time.monotonic() > deadline:
+                return status == 0
+
+    def measured(self, told, expect):
+        """Whether what `ping` printed is within the bounds, written as `>= 30ms`, `<= 1%`."""
+        found = {"loss": float(re.search(r"([0-9.]+)% packet loss", told).group(1))}
+        times = re.search(r"= [0-9.]+/([0-9.]+)/", told)
+        found["rtt"] = float(times.group(1)) if times else float("inf")
+        for what, bound in expect.items():
+            compare, number = re.fullmatch(r"(<=|>=|<|>) *([0-9.]+) *(?:ms|%)", bound).groups()
+            if not {"<=": float.__le__, ">=": float.__ge__, "<": float.__lt__, ">": float.__gt__}[compare](found[what], float(number)):
+                return False
+        return True
 
     def serve(self, kind, address, port):
         """A server in the node that has the address, unless one was started already."""

@@ -1,10 +1,11 @@
-"""Runs one file of unittest cases for ctest: `run_unittest.py FILE [unittest options]`.
+"""Runs files of unittest cases for ctest: `run_unittest.py FILE.py… [unittest options]`.
 
 A line `not run: NAME: REASON` is printed for each skipped case (tools/test collects them). The exit status is 77, which
-ctest shows as skipped, when nothing of the file could run, and 1 when the file holds no case at all.
+ctest shows as skipped, when nothing of the files could run, and 1 when a file holds no case at all.
 """
 
 import importlib.util
+import itertools
 import os
 import sys
 import unittest
@@ -22,21 +23,27 @@ def load(path):
     return module
 
 
-def main(argv):
-    module = load(argv[1])
+def run(path, options):
+    module = load(path)
     program = unittest.main(
-        module=module, argv=[argv[1]] + argv[2:], exit=False, verbosity=2, testRunner=unittest.TextTestRunner)
+        module=module, argv=[path] + options, exit=False, verbosity=2, testRunner=unittest.TextTestRunner)
     result = program.result
     sys.stderr.flush()
     for case, reason in result.skipped:
         print(f"not run: {case}: {reason}")
     print(f"cases: {result.testsRun} run, {len(result.skipped)} skipped")
     if result.testsRun == 0 and not result.skipped and result.wasSuccessful():
-        print(f"{argv[1]}: no test cases found")
+        print(f"{path}: no test cases found")
         return 1
     if not result.wasSuccessful():
         return 1
     return 77 if result.testsRun == len(result.skipped) else 0
+
+
+def main(argv):
+    files = list(itertools.takewhile(lambda word: word.endswith(".py"), argv[1:]))
+    statuses = {run(path, argv[1 + len(files):]) for path in files}
+    return 1 if 1 in statuses else 0 if 0 in statuses else 77
 
 
 if __name__ == "__main__":

@@ -386,6 +386,18 @@ links:
         self.fill("fdb", "down")
 
 
+class Names(Base):
+    def test_a_tunnel_that_has_the_kernel_s_own_name(self):
+        if self.missing([("gre", "local 10.0.0.1 remote 10.0.0.2")]):
+            self.skipTest("the kernel has no gre")
+        # In this namespace as in a node's: where the sysctl net.core.fb_tunnels_only_for_init_net keeps it out, nothing stands in the way.
+        if self.box.run(["unshare", "--net", "ip", "link", "show", "gre0"]).returncode != 0:
+            self.skipTest("the kernel has no gre0 in every namespace")
+        done = self.lab("name: lab\nnodes:\n  a: {interfaces: {gre0: {type: gre, local: 10.0.0.1, remote: 10.0.0.2}}}\n", status=1)
+        self.assertRegex(done.stderr, r"lab\.yaml:3:\d+: device a:gre0: create gre: file exists; the kernel has an interface of "
+                                      "this name in every namespace: choose another")
+
+
 def tearDownModule():
     print(f"{'kind':<14}" + "".join(f"{column:>10}" for column in COLUMNS))
     for row, cells in MATRIX.items():

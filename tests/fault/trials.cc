@@ -10,6 +10,8 @@
 #include <map>
 
 #include "base/fd.h"
+#include "machine/links.h"
+#include "machine/machine.h"
 #include "tests/support/sandbox.h"
 
 namespace runner::test {
@@ -72,6 +74,36 @@ const std::map<std::string, std::vector<Replacement>>& Edits() {
         {"port: 80, to: 192.168.1.30", "port: 81, to: 192.168.1.30"},
         {"18090:80", "18091:81"},
         {"192.168.1.20/24", "192.168.1.21/24"}}},
+      {"bond",
+       {{"miimon: 100\n", "miimon: 50\n"},
+        {"xmit_hash_policy: layer3+4", "xmit_hash_policy: layer2+3"},
+        {"id: 7,", "id: 8,"},
+        {"10.16.0.20/24", "10.16.0.21/24"}}},
+      {"srv6-l3vpn",
+       {{"[\"fc00:9::e\", \"fc00:2::101\"]", "[\"fc00:2::101\"]"},
+        {"fc00:1::102", "fc00:1::112"},
+        {"iron: {type: vrf, table: 102, members: [iron1]}",
+         "iron: {type: vrf, table: 102, members: [iron1], mtu: 1400}"}}},
+      {"tunnels",
+       {{"ttl: 64, addresses: [10.14.201", "ttl: 32, addresses: [10.14.201"},
+        {"type: ipip", "type: gre"},
+        {"10.14.1.10/24", "10.14.1.11/24"}}},
+      {"vlan-trunk",
+       {{"{tagged: [10, 20]}", "{tagged: [10, 20, 30]}"},
+        {"port: guest2, vlans: {pvid: 20}", "port: guest2, vlans: {pvid: 10}"},
+        {"eth0.20: {type: vlan, link: eth0, id: 20", "eth0.20: {type: vlan, link: eth0, id: 21"}}},
+      {"vrf-multi-tenant",
+       {{"red: {type: vrf, table: 10, members: [red1, red2]}", "red: {type: vrf, table: 10, members: [red1]}"},
+        {"type: unreachable, table: 20", "type: blackhole, table: 20"},
+        {"fd00:10:3::1/64", "fd00:10:3::2/64"}}},
+      {"vxlan-sites",
+       {{"learning: false", "learning: true"},
+        {"dst: 192.0.2.1}", "dst: 192.0.2.2}"},
+        {"lan2: {node: site2, members: [vx100]}", "lan2: {node: site2, members: [vx100], stp: true}"}}},
+      {"wan",
+       {{"delay: 20ms, jitter: 2ms", "delay: 30ms, jitter: 2ms"},
+        {"    impair:\n      east: {rate: 1mbit, limit: 100, delay: 5ms}\n", "    impair:\n"},
+        {"duplicate: 0.1%", "duplicate: 0.2%"}}},
       {"attach-process", {{"10.9.0.2/24", "10.9.0.3/24"}, {"10.9.0.1/24", "10.9.0.4/24"}}},
       {"ci-job", {{"mtu: \"${MTU:-1400}\"", "mtu: 1300"}, {"192.168.7.2/24", "192.168.7.3/24"}}},
       {"first-lab", {{"10.0.1.2/24", "10.0.1.3/24"}, {"forwarding: true", "forwarding: {ipv6: true}"}}},
@@ -137,6 +169,29 @@ std::vector<std::string> TrialNames() {
   std::vector<std::string> names;
   for (const auto& [name, path] : Files()) names.push_back(name);
   return names;
+}
+
+std::vector<std::string> SpecialNeeds(const std::string& name) {
+  const auto text = ReadFile(Files().at(name).string());
+  EXPECT_TRUE(text.ok());
+  const auto says = [&](const std::string& words) { return text.ok() && text->find(words) != std::string::npos; };
+  std::vector<std::string> wanted;
+  for (const std::string& feature : machine::KernelFeatures()) {
+    const std::string word = feature.substr(feature.find(' ') + 1);
+    const bool is_link = feature.starts_with("link ") && (says("type: " + word + ",") || says("type: " + word + "\n"));
+    const bool is_encap = feature.starts_with("encap ") && says("encap: {" + word + ":");
+    const bool is_filter = feature == "VLAN filtering" && says("vlan_filtering: true");
+    if (is_link || is_encap || is_filter || (feature == "impairment" && says("impair:"))) wanted.push_back(feature);
+  }
+  return wanted;
+}
+
+std::vector<std::string> Lacking(const std::vector<std::string>& needs) {
+  std::vector<std::string> lacking;
+  for (const machine::Feature& feature : machine::ProbeNeeds(needs)) {
+    if (feature.level == machine::Level::kMissing) lacking.push_back(feature.name);
+  }
+  return lacking;
 }
 
 Trial MakeTrial(const std::string& name) {

@@ -17,7 +17,7 @@ def load(path):
 
 
 def good_files():
-    folders = [ROOT / "topologies", ROOT / "examples", GALLERY / "good"]
+    folders = [ROOT / "topologies", ROOT / "examples", ROOT / "tests" / "collections", GALLERY / "good"]
     return sorted(path for folder in folders if folder.is_dir() for path in folder.rglob("*.yaml"))
 
 

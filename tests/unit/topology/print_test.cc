@@ -30,7 +30,8 @@ std::optional<Topology> Load(const std::string& text, const std::string& file = 
 std::vector<std::string> Shipped() {
   std::vector<std::string> files;
   const fs::path root = TOPORUN_SOURCE_DIR;
-  for (const fs::path& folder : {root / "topologies", root / "examples", root / "tests" / "gallery" / "good"}) {
+  for (const fs::path& folder :
+       {root / "topologies", root / "examples", root / "tests" / "collections", root / "tests" / "gallery" / "good"}) {
     if (!fs::exists(folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       if (entry.path().extension() == ".yaml") files.push_back(fs::relative(entry.path(), root));
