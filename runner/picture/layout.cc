@@ -252,8 +252,9 @@ class Reader {
   std::size_t FillBlock(const Block& block, const DrawnPoint& centre) {
     const Size whole = block.size();
     for (std::size_t i = 0; i < block.leaves.size(); ++i) {
+      const std::size_t rows_above = i / block.columns;
       const auto column = static_cast<double>(i % block.columns);
-      const auto row = static_cast<double>(i / block.columns);
+      const auto row = static_cast<double>(rows_above);
       const Size size = SizeOf(drawing_.boxes[block.leaves[i]]);
       const double bottom = centre.y - whole.height / 2 + (row + 1) * block.cell.height - kGap / 2;
       layout_.boxes[block.leaves[i]] = {
