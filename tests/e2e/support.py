@@ -303,6 +303,11 @@ class RootlessSandbox(Sandbox):
         self.run([PYTHON, "-B", os.path.abspath(__file__), "--settle"], check=True)
 
 
+def lacks(told):
+    """The features of the kernel that an error of `plan` or `up` says are missing."""
+    return sorted(set(re.findall(r": use (.+?): this kernel has none; ", told)))
+
+
 def root_only(reason):
     """Marks a class or a case of what needs privilege by its nature: not run rootless, and told by name."""
     return unittest.skipIf(ROOTLESS, "needs root: " + reason)
@@ -342,6 +347,13 @@ class SandboxCase(unittest.TestCase):
             self.fail(f"toporun {' '.join(map(str, words))}: exit status {done.returncode} instead of {status}\n"
                       f"{done.stdout}\n{done.stderr}")
         return done
+
+    def needs(self, path, *words, **options):
+        """Skips the test where the kernel lacks what the topology asks for, as `plan` finds out without changing anything;
+        which skips are seen, and counted, by run_unittest.py."""
+        lacking = lacks(self.toporun("plan", path, *words, status=None, **options).stderr)
+        if lacking:
+            self.skipTest(f"{os.path.basename(path)}: the kernel has no {', '.join(lacking)}")
 
     def assertSame(self, before, after, ignore=()):
         difference = before.difference(after, ignore)

@@ -126,6 +126,11 @@ class Script(support.SandboxCase):
             # An uplink's helper is toporun's own, and what is attached to has to be there first.
             if "uplink:" in text or "attach:" in text:
                 continue
+            lacking = support.lacks(self.toporun("plan", path, status=None).stderr)
+            # Its keys are made by `up`: two labs that are made apart have other ones.
+            if lacking or "auto: true" in text:
+                print(f"not run: {os.path.basename(path)} by hand: {', '.join(lacking) or 'its keys are made anew'}")
+                continue
             with self.subTest(path=os.path.basename(path)):
                 self.assertDoesTheSame(path)
                 self.toporun("down", "--all")

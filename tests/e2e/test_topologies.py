@@ -59,6 +59,7 @@ class Topologies(support.SandboxCase):
     def whole_life(self, path):
         self.prepare()
         pid, words = self.fixture(path)
+        self.needs(path, *words)
         self.assertLoadsAsPrinted(path, words)
         topology = Topology(self.toporun("validate", "--print=json", path, *words).stdout)
         before, attached = self.box.snapshot(), self.attached(pid)

@@ -185,6 +185,8 @@ class Bench {
 class FaultAtEveryAction : public testing::TestWithParam<std::string> {};
 
 TEST_P(FaultAtEveryAction, LeavesNothingAndStopsNothing) {
+  const std::string lacking = KernelLacks(GetParam());
+  if (!lacking.empty()) GTEST_SKIP() << "the kernel has no " << lacking;
   const SandboxOptions options{.limit_seconds = IsLong() ? kLongLimitSeconds : kLimitSeconds,
                                .processes = Processes::kOwn};
   InSandbox(options, [] {

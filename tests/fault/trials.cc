@@ -10,6 +10,8 @@
 #include <map>
 
 #include "base/fd.h"
+#include "base/link_types.h"
+#include "machine/machine.h"
 #include "tests/support/sandbox.h"
 
 namespace runner::test {
@@ -66,6 +68,11 @@ const std::map<std::string, std::vector<Replacement>>& Edits() {
         {"{to: 10.3.23.0/30, via: 10.3.12.2}", "{to: 10.3.23.0/30, via: 10.3.12.2, metric: 7}"},
         {"  r3:\n    forwarding: true", "  r3:\n    forwarding: {ipv4: true}"},
         {"      - {to: 10.3.12.0/30, via: 10.3.23.1}\n", ""}}},
+      {"wireguard-mesh",
+       {{"listen_port: 51820\n        addresses: [10.255.0.2", "listen_port: 51821\n        addresses: [10.255.0.2"},
+        {"10.3.0.0/24, \"fd00:3::/64\"]}\n    routes:\n      - {to: default, via: 198.51.100.1}",
+         "10.3.0.0/24]}\n    routes:\n      - {to: default, via: 198.51.100.1}"},
+        {"keepalive: 5", "keepalive: 7"}}},
       {"star", {{"{pool: 10.7.0.0/16, length: 31}", "{pool: 10.8.0.0/16, length: 31}"}}},
       {"two-homes",
        {{"masquerade: {out: wan}", "masquerade: {out: wan, source: 192.168.1.0/24}"},
@@ -137,6 +144,21 @@ std::vector<std::string> TrialNames() {
   std::vector<std::string> names;
   for (const auto& [name, path] : Files()) names.push_back(name);
   return names;
+}
+
+std::string KernelLacks(const std::string& name) {
+  const auto text = ReadFile(Files().at(name).string());
+  if (!text.ok()) return "";
+  std::vector<std::string> needs;
+  for (const LinkType& type : LinkTypes()) {
+    if (text->find("type: " + std::string(type.name)) != std::string::npos)
+      needs.push_back("link " + std::string(type.name));
+  }
+  std::string lacking;
+  for (const machine::Feature& feature : machine::ProbeNeeds(needs)) {
+    if (feature.level == machine::Level::kMissing) lacking += (lacking.empty() ? "" : ", ") + feature.name;
+  }
+  return lacking;
 }
 
 Trial MakeTrial(const std::string& name) {
