@@ -40,7 +40,7 @@ std::string SomeValue(const LinkOption& option) {
     case Form::kChannel:
       return "020000000001000b";
     default:
-      return std::to_string(std::max<std::int64_t>(option.least, 7));
+      return std::to_string(option.most != 0 ? option.most : std::max<std::int64_t>(option.least, 7));
   }
 }
 
