@@ -1,6 +1,7 @@
 #include "base/link_types.h"
 
 #include <linux/if_link.h>
+#include <linux/if_macsec.h>
 #include <linux/if_tunnel.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "base/ip.h"
 #include "base/mac.h"
 #include "base/text.h"
+#include "base/wireguard_key.h"
 
 namespace runner {
 namespace {
@@ -31,9 +33,7 @@ LinkOption Words(std::string_view name, Form form, LinkOption::Change change, in
 LinkOption Counted(std::string_view name, Form form, LinkOption::Change change, int attribute,
                    std::initializer_list<std::string_view> words) {
   LinkOption option = Words(name, form, change, attribute, {});
-  for (const std::string_view word : words) {
-    option.words.push_back({word, static_cast<std::uint32_t>(option.words.size())});
-  }
+  for (const std::string_view word : words) option.words.push_back({word, option.words.size()});
   return option;
 }
 
@@ -146,6 +146,7 @@ std::int64_t MostOf(const LinkOption& option) {
       return std::numeric_limits<std::uint8_t>::max();
     case Form::kU16:
     case Form::kPort:
+    case Form::kChannelPort:
       return std::numeric_limits<std::uint16_t>::max();
     default:
       return std::numeric_limits<std::uint32_t>::max();
@@ -158,15 +159,23 @@ std::optional<std::string> CanonicalNumber(const LinkOption& option, std::string
   return std::to_string(*number);
 }
 
+std::string NumberValues(const LinkOption& option) {
+  return fmt::format("a number from {} to {}", option.least, MostOf(option));
+}
+
+/// Of words for one number the first.
 std::optional<std::string> CanonicalWord(const LinkOption& option, std::string_view value) {
-  const auto number = ParseInteger(value);
+  const auto named = std::ranges::find(option.words, value, &LinkOption::Word::text);
+  auto number = named == option.words.end() ? ParseInteger(value) : std::optional<std::int64_t>(named->number);
   for (const LinkOption::Word& word : option.words) {
-    if (word.text == value || (number && *number == word.number)) return std::string(word.text);
+    if (number && static_cast<std::uint64_t>(*number) == word.number) return std::string(word.text);
   }
   return std::nullopt;
 }
 
-std::optional<std::string> CanonicalFlag(std::string_view value) {
+std::string WordValues(const LinkOption& option) { return "one of " + Join(LinkOptionWords(option), ", "); }
+
+std::optional<std::string> CanonicalFlag(const LinkOption& /*option*/, std::string_view value) {
   for (const std::string_view on : {"on", "true", "1"}) {
     if (value == on) return "on";
   }
@@ -183,6 +192,11 @@ std::optional<std::string> CanonicalAddress(const LinkOption& option, std::strin
   return address->text();
 }
 
+std::string AddressValues(const LinkOption& option) {
+  if (option.attribute == 0) return "an IPv6 address";
+  return option.attribute6 == 0 ? "an IPv4 address" : "an IP address";
+}
+
 std::optional<std::string> CanonicalAddresses(const LinkOption& option, std::string_view value) {
   std::string out;
   for (const std::string_view one : Split(value, ',')) {
@@ -191,6 +205,119 @@ std::optional<std::string> CanonicalAddresses(const LinkOption& option, std::str
     out += (out.empty() ? "" : ",") + *address;
   }
   return out;
+}
+
+std::optional<std::string> CanonicalMac(const LinkOption& /*option*/, std::string_view value) {
+  const auto mac = MacAddress::Parse(value);
+  return mac ? std::optional(mac->text()) : std::nullopt;
+}
+
+std::optional<std::string> CanonicalName(const LinkOption& /*option*/, std::string_view value) {
+  return value.empty() ? std::nullopt : std::optional(std::string(value));
+}
+
+std::optional<std::string> CanonicalChannel(const LinkOption& /*option*/, std::string_view value) {
+  constexpr std::size_t kDigits = 16;
+  if (value.starts_with("0x")) value.remove_prefix(2);
+  if (value.size() != kDigits) return std::nullopt;
+  std::string out;
+  for (const char c : value) {
+    const auto digit = HexDigit(c);
+    if (!digit) return std::nullopt;
+    out += fmt::format("{:x}", *digit);
+  }
+  return out;
+}
+
+std::optional<std::string> CanonicalKey(const LinkOption& /*option*/, std::string_view value) {
+  return WireguardKey::Parse(value) ? std::optional(std::string(value)) : std::nullopt;
+}
+
+/// What a form lets be written: how it is spelt, and what a message says of it.
+struct Rules {
+  std::optional<std::string> (*canonical)(const LinkOption& option, std::string_view value);
+  std::string (*values)(const LinkOption& option);
+};
+
+const Rules& RulesOf(Form form) {
+  using Option = const LinkOption&;
+  static const Rules number = {CanonicalNumber, NumberValues};
+  static const Rules word = {CanonicalWord, WordValues};
+  static const Rules flag = {CanonicalFlag, [](Option) { return std::string("true or false"); }};
+  static const Rules address = {CanonicalAddress, AddressValues};
+  static const Rules addresses = {CanonicalAddresses,
+                                  [](Option) { return std::string("IPv4 addresses, separated by commas"); }};
+  static const Rules mac = {CanonicalMac, [](Option) { return std::string("a MAC address (02:00:00:00:00:01)"); }};
+  static const Rules device = {CanonicalName, [](Option) { return std::string("the name of an interface"); }};
+  static const Rules user = {CanonicalName, [](Option) { return std::string("the name or the number of a user"); }};
+  static const Rules channel = {CanonicalChannel, [](Option) { return std::string("16 hexadecimal digits"); }};
+  static const Rules key = {CanonicalKey, [](Option) { return std::string("a key as `wg pubkey` prints it"); }};
+  switch (form) {
+    case Form::kU8:
+    case Form::kU16:
+    case Form::kU32:
+    case Form::kPort:
+    case Form::kTunKey:
+    case Form::kChannelPort:
+      return number;
+    case Form::kFlag:
+      return flag;
+    case Form::kWord8:
+    case Form::kWord16:
+    case Form::kWord32:
+    case Form::kWordBe16:
+    case Form::kWord64:
+      return word;
+    case Form::kAddress:
+      return address;
+    case Form::kAddresses:
+      return addresses;
+    case Form::kMac:
+      return mac;
+    case Form::kDevice:
+      return device;
+    case Form::kTunUser:
+      return user;
+    case Form::kChannel:
+      return channel;
+    case Form::kKey:
+      return key;
+  }
+  return number;
+}
+
+LinkType Macsec() {
+  // The kernel shows the cipher that is the default by its number in the standard's first edition.
+  return {
+      .name = "macsec",
+      .has_mac = true,
+      .over_link = true,
+      // Of replay and its window the kernel takes neither alone.
+      .changed_whole = true,
+      .options = {Parent(), Plain("sci", Form::kChannel, kReplace, IFLA_MACSEC_SCI),
+                  LinkOption{.name = "port",
+                             .form = Form::kChannelPort,
+                             .change = kReplace,
+                             .attribute = IFLA_MACSEC_PORT,
+                             .attribute6 = IFLA_MACSEC_SCI,
+                             .least = 1},
+                  Words("cipher", Form::kWord64, kReplace, IFLA_MACSEC_CIPHER_SUITE,
+                        {{"gcm-aes-128", MACSEC_DEFAULT_CIPHER_ID},
+                         {"gcm-aes-256", MACSEC_CIPHER_ID_GCM_AES_256},
+                         {"gcm-aes-xpn-128", MACSEC_CIPHER_ID_GCM_AES_XPN_128},
+                         {"gcm-aes-xpn-256", MACSEC_CIPHER_ID_GCM_AES_XPN_256},
+                         {"default", MACSEC_DEFAULT_CIPHER_ID}}),
+                  Number("icvlen", Form::kU8, kReplace, IFLA_MACSEC_ICV_LEN, MACSEC_MIN_ICV_LEN, MACSEC_STD_ICV_LEN),
+                  Plain("encrypt", Form::kFlag, kInPlace, IFLA_MACSEC_ENCRYPT),
+                  Plain("send_sci", Form::kFlag, kInPlace, IFLA_MACSEC_INC_SCI),
+                  Plain("end_station", Form::kFlag, kInPlace, IFLA_MACSEC_ES),
+                  Plain("scb", Form::kFlag, kInPlace, IFLA_MACSEC_SCB),
+                  Plain("protect", Form::kFlag, kInPlace, IFLA_MACSEC_PROTECT),
+                  Plain("replay", Form::kFlag, kInPlace, IFLA_MACSEC_REPLAY_PROTECT),
+                  Plain("window", Form::kU32, kInPlace, IFLA_MACSEC_WINDOW),
+                  Counted("validate", Form::kWord8, kInPlace, IFLA_MACSEC_VALIDATION, {"disabled", "check", "strict"}),
+                  Number("encoding", Form::kU8, kInPlace, IFLA_MACSEC_ENCODING_SA, 0, 3),
+                  Counted("offload", Form::kWord8, kReplace, IFLA_MACSEC_OFFLOAD, {"off", "phy", "mac"})}};
 }
 
 }  // namespace
@@ -236,7 +363,10 @@ const std::vector<LinkType>& LinkTypes() {
                    Plain("remote", Form::kAddress, kInPlace, IFLA_GENEVE_REMOTE, IFLA_GENEVE_REMOTE6),
                    Plain("ttl", Form::kU8, kInPlace, IFLA_GENEVE_TTL),
                    Number("port", Form::kPort, kReplace, IFLA_GENEVE_PORT, 1)}},
-      {.name = "wireguard"},
+      Macsec(),
+      // Not by this message, but over generic netlink (kernel/wireguard.h).
+      {.name = "wireguard",
+       .options = {Number("listen_port", Form::kU16, kInPlace, 0, 1), Plain("public_key", Form::kKey, kInPlace, 0)}},
       Tun("tap"),
       Tun("tun"),
   };
@@ -256,67 +386,15 @@ const LinkOption* FindLinkOption(std::string_view type, std::string_view option)
 }
 
 std::optional<std::string> CanonicalLinkOption(const LinkOption& option, std::string_view value) {
-  switch (option.form) {
-    case Form::kU8:
-    case Form::kU16:
-    case Form::kU32:
-    case Form::kPort:
-    case Form::kTunKey:
-      return CanonicalNumber(option, value);
-    case Form::kFlag:
-      return CanonicalFlag(value);
-    case Form::kWord8:
-    case Form::kWord16:
-    case Form::kWord32:
-    case Form::kWordBe16:
-      return CanonicalWord(option, value);
-    case Form::kAddress:
-      return CanonicalAddress(option, value);
-    case Form::kAddresses:
-      return CanonicalAddresses(option, value);
-    case Form::kMac: {
-      const auto mac = MacAddress::Parse(value);
-      return mac ? std::optional(mac->text()) : std::nullopt;
-    }
-    case Form::kDevice:
-    case Form::kTunUser:
-      return value.empty() ? std::nullopt : std::optional(std::string(value));
-  }
-  return std::nullopt;
+  return RulesOf(option.form).canonical(option, value);
 }
 
-std::string LinkOptionValues(const LinkOption& option) {
-  switch (option.form) {
-    case Form::kU8:
-    case Form::kU16:
-    case Form::kU32:
-    case Form::kPort:
-    case Form::kTunKey:
-      return fmt::format("a number from {} to {}", option.least, MostOf(option));
-    case Form::kFlag:
-      return "true or false";
-    case Form::kWord8:
-    case Form::kWord16:
-    case Form::kWord32:
-    case Form::kWordBe16: {
-      std::string out = "one of";
-      for (const LinkOption::Word& word : option.words) {
-        out += std::string(&word == &option.words.front() ? " " : ", ") + std::string(word.text);
-      }
-      return out;
-    }
-    case Form::kAddress:
-      return option.attribute == 0 ? "an IPv6 address" : option.attribute6 == 0 ? "an IPv4 address" : "an IP address";
-    case Form::kAddresses:
-      return "IPv4 addresses, separated by commas";
-    case Form::kMac:
-      return "a MAC address (02:00:00:00:00:01)";
-    case Form::kDevice:
-      return "the name of an interface";
-    case Form::kTunUser:
-      return "the name or the number of a user";
-  }
-  return "";
+std::string LinkOptionValues(const LinkOption& option) { return RulesOf(option.form).values(option); }
+
+std::vector<std::string> LinkOptionWords(const LinkOption& option) {
+  std::vector<std::string> words;
+  for (const LinkOption::Word& word : option.words) words.emplace_back(word.text);
+  return words;
 }
 
 bool NeedsNewLink(const LinkOption& option, std::string_view before, std::string_view after) {

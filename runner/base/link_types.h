@@ -16,18 +16,22 @@ struct LinkOption {
     kU8,
     kU16,
     kU32,
-    kPort,       // a number, in network byte order
-    kFlag,       // on, off; a u8
-    kWord8,      // one of `words`, as a u8
-    kWord16,     // as a u16
-    kWord32,     // as a u32
-    kWordBe16,   // as a number in network byte order
-    kAddress,    // `attribute` for IPv4, `attribute6` for IPv6; 0: not of that family
-    kAddresses,  // a list, comma separated
+    kPort,         // a number, in network byte order
+    kFlag,         // on, off; a u8
+    kWord8,        // one of `words`, as a u8
+    kWord16,       // as a u16
+    kWord32,       // as a u32
+    kWordBe16,     // as a number in network byte order
+    kWord64,       // as a u64
+    kChannel,      // a secure channel (macsec): a MAC address and a port, as 16 hexadecimal digits
+    kChannelPort,  // the port alone; the kernel tells it with the channel, `attribute6`
+    kAddress,      // `attribute` for IPv4, `attribute6` for IPv6; 0: not of that family
+    kAddresses,    // a list, comma separated
     kMac,
     kDevice,   // another interface, by its name; to the kernel its index
     kTunKey,   // a key of both directions, and the flags that say so
     kTunUser,  // who may open a tap or tun: a name or a number
+    kKey,      // a public key of wireguard
   };
   enum class Change {
     kInPlace,  // the kernel changes it on an interface that stands
@@ -36,7 +40,7 @@ struct LinkOption {
   /// A word and the number that it stands for.
   struct Word {
     std::string_view text;
-    std::uint32_t number;
+    std::uint64_t number;
   };
   std::string_view name;
   Form form = Form::kU32;
@@ -67,6 +71,8 @@ const LinkOption* FindLinkOption(std::string_view type, std::string_view option)
 std::optional<std::string> CanonicalLinkOption(const LinkOption& option, std::string_view value);
 /// "one of slow, fast", "a number from 1 to 4094".
 std::string LinkOptionValues(const LinkOption& option);
+/// The words that an option takes.
+std::vector<std::string> LinkOptionWords(const LinkOption& option);
 
 /// Whether going from one value to the other needs a new interface.
 bool NeedsNewLink(const LinkOption& option, std::string_view before, std::string_view after);

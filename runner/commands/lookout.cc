@@ -31,8 +31,11 @@ Error Interrupted() {
   return error;
 }
 
-bool IsAnnounced(Kind kind) {
-  switch (kind) {
+bool IsAnnounced(const Resource& resource) {
+  // Nobody is told of its key and its port.
+  const auto* link = std::get_if<LinkAttributes>(&resource.attributes);
+  if (link != nullptr && link->type == "wireguard") return false;
+  switch (resource.kind()) {
     case Kind::kFolder:
     case Kind::kSysctl:
     case Kind::kNeighbour:
@@ -41,6 +44,7 @@ bool IsAnnounced(Kind kind) {
     case Kind::kFile:
     case Kind::kUplink:
     case Kind::kForward:
+    case Kind::kPeer:
       return false;
     default:
       return true;
@@ -135,15 +139,15 @@ Record Lookout::PartToLookAt() const {
   std::set<NamespaceName> places = touched_;
   if (is_poll_) {
     for (const RecordEntry& entry : record_) {
-      const Kind kind = entry.resource.kind();
-      if (!IsAnnounced(kind) && !IsFile(kind)) places.insert(NamespaceOf(entry.resource.attributes));
+      if (!IsAnnounced(entry.resource) && !IsFile(entry.resource.kind()))
+        places.insert(NamespaceOf(entry.resource.attributes));
     }
   }
   const auto is_meant = [&](const Resource& resource) {
     // Namespaces say whose it is what stands in them.
     if (IsAttached(resource)) return true;
     if (resource.kind() == Kind::kNamespace) return places.contains(NamespaceOf(resource.attributes));
-    if (!IsAnnounced(resource.kind())) return is_poll_;
+    if (!IsAnnounced(resource)) return is_poll_;
     return std::ranges::any_of(PlacesOfOne(resource),
                                [this](const NamespaceName& place) { return touched_.contains(place); });
   };

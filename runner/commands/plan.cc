@@ -24,7 +24,7 @@ Result<Decision, Errors> Decide(const Context& context, const WantedLab& wanted,
   if (!journal.ok()) return Errors{journal.error()};
   // The script's slirp4netns has to have a tap.
   const WithoutTap without_tap = options.script ? WithoutTap::kNothing : WithoutTap::kPacketSocket;
-  Wish wish = TRY(MakeWish(context, wanted, *journal, without_tap));
+  Wish wish = TRY(MakeWish(context, wanted, *journal, NewKeys::kLeftOpen, without_tap));
   PrintWarnings(context, WithExcerpts(wish.warnings, wanted.source));
   const auto backend = OpenLinuxBackend(context.backend_options(wanted.topology.name));
   if (!backend.ok()) return Errors{backend.error()};

@@ -24,7 +24,7 @@ Result<Finished, Errors> BringUp(const Context& context, const WantedLab& wanted
   auto journal = OpenRecord(context, wanted.topology.name, Access::kWrite);
   if (!journal.ok()) return Errors{std::move(journal).error()};
   const bool was_up = journal->exists() && journal->is_settled();
-  const Wish wish = TRY(MakeWish(context, wanted, *journal));
+  const Wish wish = TRY(MakeWish(context, wanted, *journal, NewKeys::kMade));
   PrintWarnings(context, WithExcerpts(wish.warnings, wanted.source));
   auto backend = run.OpenBackend(wanted.topology.name);
   if (!backend.ok()) return Errors{std::move(backend).error()};

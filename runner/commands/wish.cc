@@ -5,6 +5,7 @@
 #include <set>
 
 #include "commands/nat_networks.h"
+#include "commands/wireguard_keys.h"
 #include "kernel/boot.h"
 #include "machine/machine.h"
 #include "plan/names.h"
@@ -68,12 +69,13 @@ std::set<std::string> NodesWithoutTap(const Topology& topology, const Record& re
 
 }  // namespace
 
-Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal,
+Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal, NewKeys new_keys,
                               WithoutTap without_tap) {
   if (Errors unbuilt = FindUnbuilt(wanted.topology); !unbuilt.empty()) return unbuilt;
   auto header = MakeHeader(context, wanted, journal);
   if (!header.ok()) return Errors{std::move(header).error()};
   GraphInputs inputs{.nat_networks = header->nat_networks, .without_tap = {}};
+  TRY(ReadWireguardKeys(context, wanted, journal.record(), new_keys, inputs));
   Errors warnings;
   inputs.without_tap = NodesWithoutTap(wanted.topology, journal.record(), without_tap, warnings);
   auto graph = BuildGraph(wanted.topology, inputs);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/key_ring.h"
 #include "exec/linux_backend.h"
 #include "exec/session.h"
 #include "kernel/nftables.h"
@@ -18,6 +19,7 @@ struct ApplyContext {
   const BackendOptions& options;
   SessionPool& sessions;
   kernel::NftWorker& nft;
+  Secrets& secrets;
   /// Namespaces that existed before (attached): links in them get the lab's group.
   std::set<NamespaceName> attached = {};
   /// All processes by namespace, read once when the first namespace is removed.
@@ -61,6 +63,8 @@ Status ApplyLink(ApplyContext& context, const Action& action, const LinkAttribut
 Status ApplyImpairment(ApplyContext& context, const Action& action, const ImpairmentAttributes& impairment);
 Status ApplyVlans(ApplyContext& context, const Action& action, const VlansAttributes& vlans);
 Status ApplyFdb(ApplyContext& context, const Action& action, const FdbAttributes& fdb);
+Status ApplyPeer(ApplyContext& context, const Action& action, const PeerAttributes& peer);
+Status ApplyPhysical(ApplyContext& context, const Action& action, const PhysicalAttributes& physical);
 Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec);
 
 /// Before the first change; see Backend::Check.

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "exec/apply.h"
+#include "exec/device.h"
 #include "exec/translate.h"
 #include "kernel/nat.h"
 #include "kernel/neighbour.h"
@@ -17,11 +17,6 @@ namespace {
 Status GoneIsFine(Status status, std::initializer_list<int> gone) {
   if (status.ok() || std::ranges::find(gone, status.error().code) == gone.end()) return status;
   return {};
-}
-
-std::optional<int> IndexIfThere(Session& session, const std::string& interface) {
-  auto index = session.IndexOf(interface);
-  return index.ok() ? std::optional(*index) : std::nullopt;
 }
 
 /// The words of an encapsulation, its interfaces by index.
@@ -81,7 +76,7 @@ std::vector<kernel::TableId> TablesFrom(const std::vector<std::string>& texts) {
 Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAttributes& address) {
   Session& session = *TRY(context.sessions.Get(address.ns));
   if (action.verb == Verb::kRemove) {
-    const auto index = IndexIfThere(session, address.dev);
+    const auto index = TRY(IndexIfThere(context, address.ns, address.dev));
     if (!index) return {};
     return GoneIsFine(DeleteAddress(session.socket(), *index, address.prefix, address.peer), {EADDRNOTAVAIL, ENODEV});
   }
@@ -144,7 +139,7 @@ Status ApplyNeighbour(ApplyContext& context, const Action& action, const Neighbo
   info.mac = neighbour.mac;
   info.proxy = neighbour.proxy;
   if (action.verb == Verb::kRemove) {
-    const auto index = IndexIfThere(session, neighbour.dev);
+    const auto index = TRY(IndexIfThere(context, neighbour.ns, neighbour.dev));
     if (!index) return {};
     info.index = *index;
     return GoneIsFine(DeleteNeighbour(session.socket(), info), {ENOENT, ENODEV});

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "exec/device.h"
 #include "exec/translate.h"
+#include "exec/wireguard.h"
 #include "kernel/bridge_port.h"
 #include "kernel/impair.h"
 #include "uplink/tap.h"
@@ -24,6 +25,8 @@ Result<LinkOptions> OptionsFor(ApplyContext& context, const LinkAttributes& link
     if (known == nullptr || option.name == "link") continue;
     const bool same = before != nullptr && std::ranges::find(before->options, option) != before->options.end();
     if (same && !FindLinkType(link.type)->changed_whole) continue;
+    // It cannot differ on an interface that stands, and some kinds refuse even to hear it.
+    if (before != nullptr && known->change == LinkOption::Change::kReplace) continue;
     if (known->form != LinkOption::Form::kDevice) {
       options.emplace(option.name, option.value);
       continue;
@@ -93,6 +96,7 @@ Status CreateTyped(ApplyContext& context, const LinkAttributes& link, const std:
   // What the system call for taps does not take is still to be set.
   if (link.type == "tap" || link.type == "tun") fresh.mac.reset(), fresh.mtu.reset(), fresh.txqueuelen.reset();
   Status status = MarkAlias(context, device, id);
+  if (status.ok() && link.type == "wireguard") status = SetKeyAndPort(context, link, nullptr);
   if (status.ok()) status = BringTo(context, device, fresh);
   if (!status.ok()) TRY(DeleteDevice(context, device.ns, device.name));
   return status;
@@ -100,22 +104,14 @@ Status CreateTyped(ApplyContext& context, const LinkAttributes& link, const std:
 
 Status ChangeTyped(ApplyContext& context, const LinkAttributes& link, const LinkAttributes& before) {
   const bool differs = link.options != before.options;
-  if (differs) {
+  if (differs && link.type == "wireguard") {
+    TRY(SetKeyAndPort(context, link, &before));
+  } else if (differs) {
     Session& session = *TRY(context.sessions.Get(link.device.ns));
     const LinkOptions options = TRY(OptionsFor(context, link, &before));
     TRY(ChangeLinkOptions(session.socket(), TRY(session.IndexOf(link.device.name)), link.type, options));
   }
   return BringTo(context, link.device, before.device);
-}
-
-Result<std::optional<int>> IndexIfThere(ApplyContext& context, const NamespaceName& ns, const std::string& dev) {
-  auto session = context.sessions.Get(ns);
-  if (!session.ok() && session.error().code == ENOENT) return std::optional<int>();
-  if (!session.ok()) return std::move(session).error();
-  auto index = (*session)->IndexOf(dev);
-  if (!index.ok() && index.error().code == ENODEV) return std::optional<int>();
-  if (!index.ok()) return std::move(index).error();
-  return std::optional(*index);
 }
 
 }  // namespace

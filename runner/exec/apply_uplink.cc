@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "exec/apply.h"
+#include "exec/physical.h"
 #include "exec/preflight.h"
 #include "exec/translate.h"
 #include "kernel/enter.h"
@@ -196,6 +197,11 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
     } else if (const auto* place = std::get_if<NamespaceAttributes>(&resource.attributes)) {
       if (place->attach.empty()) continue;
       if (auto opened = OpenAttached(place->attach); !opened.ok()) add(std::move(opened).error());
+    } else if (const auto* physical = std::get_if<PhysicalAttributes>(&resource.attributes)) {
+      if (action.verb != Verb::kCreate || action.replaces) continue;
+      if (auto status = CheckCard(context.sessions, context.options.lab, *physical); !status.ok()) {
+        add(std::move(status).error());
+      }
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&resource.attributes)) {
       // Ports that a helper of ours holds until its own replacement are free by then.
       if (action.before || action.replaces) continue;

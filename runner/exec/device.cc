@@ -43,6 +43,16 @@ Result<int> MasterIndex(Session& session, const std::string& master) {
   return session.IndexOf(master);
 }
 
+Result<std::optional<int>> IndexIfThere(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
+  auto session = context.sessions.Get(ns);
+  if (!session.ok() && session.error().code == ENOENT) return std::optional<int>();
+  if (!session.ok()) return std::move(session).error();
+  auto index = (*session)->IndexOf(name);
+  if (!index.ok() && index.error().code == ENODEV) return std::optional<int>();
+  if (!index.ok()) return std::move(index).error();
+  return std::optional(*index);
+}
+
 Status GiveLinkLocal(Session& session, const DeviceAttributes& device) {
   constexpr std::uint8_t kOfTheKernel = 3;  // IFAPROT_KERNEL_LL
   const bool wants = device.ipv6.value_or(false) && device.mac && !device.mac->is_zero() &&

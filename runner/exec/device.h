@@ -15,6 +15,9 @@ Result<int> MasterIndex(Session& session, const std::string& master);
 /// that it would have made.
 Status GiveLinkLocal(Session& session, const DeviceAttributes& device);
 
+/// Nothing where the interface is gone, or its namespace.
+Result<std::optional<int>> IndexIfThere(ApplyContext& context, const NamespaceName& ns, const std::string& name);
+
 /// What of `wish` differs from `before`, as one update; nothing where all is as it should be.
 Status BringTo(ApplyContext& context, const DeviceAttributes& wish, const DeviceAttributes& before);
 

@@ -3,6 +3,7 @@
 #include "exec/apply.h"
 #include "exec/marked.h"
 #include "exec/observe.h"
+#include "exec/physical.h"
 #include "plan/names.h"
 
 namespace runner {
@@ -13,8 +14,9 @@ class LinuxBackend : public Backend {
   LinuxBackend(BackendOptions options, SessionPool sessions)
       : options_(std::move(options)),
         sessions_(std::move(sessions)),
-        apply_{.options = options_, .sessions = sessions_, .nft = nft_},
-        observe_{.options = options_, .sessions = sessions_, .nft = nft_} {}
+        secrets_(options_.state, options_.lab),
+        apply_{.options = options_, .sessions = sessions_, .nft = nft_, .secrets = secrets_},
+        observe_{.options = options_, .sessions = sessions_, .nft = nft_, .secrets = secrets_} {}
 
   Result<Observation> Observe(const Graph& wish, const Record& record) override {
     for (const RecordEntry& entry : record) Learn(entry.resource);
@@ -25,7 +27,12 @@ class LinuxBackend : public Backend {
 
   Errors Check(const Plan& plan) override { return CheckPlan(apply_, plan); }
 
-  std::optional<Attributes> ReadFormer(const Resource& resource) override { return ReadSetting(observe_, resource); }
+  std::optional<Attributes> ReadFormer(const Resource& resource) override {
+    // Where it is taken from, not where it shall be.
+    if (const auto* physical = std::get_if<PhysicalAttributes>(&resource.attributes))
+      return ReadCard(sessions_, *physical);
+    return ReadSetting(observe_, resource);
+  }
 
   Result<Record> FindMarked() override { return runner::FindMarked(observe_); }
 
@@ -55,6 +62,8 @@ class LinuxBackend : public Backend {
       add(bridge->device);
     } else if (const auto* link = std::get_if<LinkAttributes>(&resource.attributes)) {
       add(link->device);
+    } else if (const auto* physical = std::get_if<PhysicalAttributes>(&resource.attributes)) {
+      add(physical->device);
     } else if (std::holds_alternative<UplinkAttributes>(resource.attributes)) {
       apply_.known.insert_or_assign(resource.id, resource.attributes);
     }
@@ -82,10 +91,13 @@ class LinuxBackend : public Backend {
   Status Do(const Action& action, ImpairmentAttributes& a) { return ApplyImpairment(apply_, action, a); }
   Status Do(const Action& action, VlansAttributes& a) { return ApplyVlans(apply_, action, a); }
   Status Do(const Action& action, FdbAttributes& a) { return ApplyFdb(apply_, action, a); }
+  Status Do(const Action& action, PeerAttributes& a) { return ApplyPeer(apply_, action, a); }
+  Status Do(const Action& action, PhysicalAttributes& a) { return ApplyPhysical(apply_, action, a); }
 
   const BackendOptions options_;
   SessionPool sessions_;
   kernel::NftWorker nft_;
+  Secrets secrets_;
   ApplyContext apply_;
   ObserveContext observe_;
 };

@@ -91,6 +91,8 @@ class MarkFinder {
       const auto links = TRY(ReadLinks(session.socket()).Wrap("namespace " + entry.name));
       if (const auto mark = MarkOf(links); mark && mark->lab == lab_ && mark->node == node) {
         AddNamespace(place);
+        // All else in it goes with it; what is the host's must not.
+        for (const LinkInfo& link : links) AddLentCard(link);
         continue;
       }
       const bool holds_ours = std::ranges::any_of(links, [this](const LinkInfo& link) { return IsOurs(link); });
@@ -107,6 +109,17 @@ class MarkFinder {
     places_.emplace(place.name, place.node);
   }
 
+  /// Whether it is a card of the host's that the lab has.
+  bool AddLentCard(const LinkInfo& link) {
+    const auto card = ParseLentCard(link.alias);
+    if (!card || card->lab != lab_) return false;
+    PhysicalAttributes attributes;
+    attributes.device = {.ns = lab_ + "." + card->node, .name = card->interface};
+    attributes.card = card->card;
+    Add(Kind::kPhysical, card->node + ":" + card->interface, attributes);
+    return true;
+  }
+
   bool IsOurs(const LinkInfo& link) const { return link.group == LinkGroup(lab_); }
 
   /// What the lab has put into a namespace that it did not make.
@@ -117,7 +130,7 @@ class MarkFinder {
     std::map<int, std::string> others;
     for (const LinkInfo& link : links) {
       if (IsOurs(link)) {
-        AddLink(ns, prefix, link);
+        if (!AddLentCard(link)) AddLink(ns, prefix, link);
       } else {
         others.emplace(link.index, link.name);
       }

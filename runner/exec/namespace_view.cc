@@ -193,6 +193,37 @@ std::optional<Observed> NamespaceView::See(const FdbAttributes& asked) const {
   return Observed{.attributes = asked, .owner = Owner::kOurs};
 }
 
+Result<const WireguardInfo*> NamespaceView::ReadWireguard(const LinkInfo& link) const {
+  if (const auto found = wireguards_.find(link.index); found != wireguards_.end()) return &found->second;
+  WireguardSocket socket = TRY(WireguardSocket::OpenIn(session_.place()));
+  WireguardInfo info = TRY(socket.Read(link.index));
+  if (!info.private_key.is_zero()) context_.secrets.Learn(info.public_key.text(), info.private_key);
+  for (const WireguardPeerInfo& peer : info.peers) {
+    if (!peer.preshared_key.is_zero()) context_.secrets.Learn(peer.preshared_key.fingerprint(), peer.preshared_key);
+  }
+  return &wireguards_.emplace(link.index, std::move(info)).first->second;
+}
+
+Result<std::optional<Observed>> NamespaceView::See(const PeerAttributes& asked, const Attributes* recorded) const {
+  const LinkInfo* link = FindLink(asked.dev);
+  if (link == nullptr || link->kind != "wireguard") return std::optional<Observed>();
+  const auto* record = recorded == nullptr ? nullptr : std::get_if<PeerAttributes>(recorded);
+  const WireguardInfo& info = *TRY(ReadWireguard(*link));
+  // Under its former key first: that one is to be replaced.
+  for (const PeerAttributes* known : {record, &asked}) {
+    if (known == nullptr) continue;
+    const auto found = std::ranges::find(info.peers, known->public_key,
+                                         [](const WireguardPeerInfo& peer) { return peer.public_key.text(); });
+    if (found == info.peers.end()) continue;
+    PeerAttributes now = PeerFrom(*found, asked);
+    // Where it was heard from counts more than what was set; that is no drift.
+    if (found->was_heard) now.endpoint = record == nullptr ? asked.endpoint : record->endpoint;
+    const bool ours = is_ours() || link->group == LinkGroup(context_.options.lab);
+    return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
+  }
+  return std::optional<Observed>();
+}
+
 std::optional<Observed> NamespaceView::See(const SysctlAttributes& asked) const {
   auto value = ReadHere(asked.key);
   if (!value.ok()) return std::nullopt;

@@ -13,6 +13,7 @@
 #include "exec/session.h"
 #include "exec/translate.h"
 #include "kernel/neighbour.h"
+#include "kernel/wireguard.h"
 
 namespace runner {
 
@@ -41,6 +42,10 @@ class NamespaceView {
   std::optional<Observed> See(const ImpairmentAttributes& asked) const;
   std::optional<Observed> See(const VlansAttributes& asked) const;
   std::optional<Observed> See(const FdbAttributes& asked) const;
+  /// `recorded`: what the record says of it.
+  Result<std::optional<Observed>> See(const PeerAttributes& asked, const Attributes* recorded) const;
+  /// Of an interface that stands here. Its secrets are learnt.
+  Result<const WireguardInfo*> ReadWireguard(const LinkInfo& link) const;
   Result<std::optional<Observed>> See(const NatAttributes& asked, const Attributes* recorded) const;
   Result<std::optional<Observed>> See(const NftablesAttributes& asked, const Attributes* recorded) const;
 
@@ -62,6 +67,7 @@ class NamespaceView {
   std::map<int, RootQdisc> qdiscs_;
   std::map<int, VlanMembership> vlans_;
   std::vector<TunnelFdbEntry> fdb_;
+  mutable std::map<int, WireguardInfo> wireguards_;  // by interface, once it was asked for
 };
 
 }  // namespace runner

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "exec/apply.h"
 #include "exec/namespace_view.h"
+#include "exec/physical.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
 #include "uplink/supervisor.h"
@@ -57,6 +58,8 @@ class Observer {
         veth != nullptr && veth->b.ns != veth->a.ns) {
       by_namespace_[veth->b.ns].push_back(question);
     }
+    // A card may be at the host yet, or again.
+    if (std::holds_alternative<PhysicalAttributes>(resource.attributes)) by_namespace_[""].push_back(question);
   }
 
   void Collect(const Graph& wish, const Record& record) {
@@ -276,6 +279,10 @@ class Observer {
       seen = view.See(*vlans);
     } else if (const auto* fdb = std::get_if<FdbAttributes>(&attributes)) {
       seen = view.See(*fdb);
+    } else if (const auto* peer = std::get_if<PeerAttributes>(&attributes)) {
+      seen = TRY(view.See(*peer, question.recorded));
+    } else if (const auto* physical = std::get_if<PhysicalAttributes>(&attributes)) {
+      seen = SeePhysical(view, ns, context_.options.lab, *physical, question.recorded);
     } else if (const auto* nat = std::get_if<NatAttributes>(&attributes)) {
       seen = TRY(view.See(*nat, question.recorded));
     } else if (const auto* nftables = std::get_if<NftablesAttributes>(&attributes)) {
@@ -306,6 +313,15 @@ class Observer {
     return "interface " + std::to_string(index) + " of another namespace";
   }
 
+  /// The settings of its type, those that another family tells too.
+  static Result<LinkOptions> OptionsOf(const NamespaceView& view, const LinkInfo& link) {
+    if (link.kind != "wireguard") return link.options;
+    const WireguardInfo& info = *TRY(view.ReadWireguard(link));
+    LinkOptions options = {{"listen_port", std::to_string(info.listen_port)}};
+    if (!info.public_key.is_zero()) options.emplace("public_key", info.public_key.text());
+    return options;
+  }
+
   Result<std::optional<Observed>> SeeLink(const NamespaceView& view, const LinkAttributes& asked) {
     auto device = view.SeeDevice(asked.device.name);
     if (!device) return std::optional<Observed>();
@@ -316,13 +332,14 @@ class Observer {
     const bool taps = link.kind == "tun";
     now.type = taps ? (link.is_tun ? "tun" : "tap") : link.kind;
     now.options.clear();
+    const LinkOptions told = TRY(OptionsOf(view, link));
     for (const OptionAttributes& option : asked.options) {
       const LinkOption* known = FindLinkOption(asked.type, option.name);
-      const auto found = link.options.find(option.name);
+      const auto found = told.find(option.name);
       if (option.name == "link") {
         const std::string name = TRY(NameOfOption(view, option.value, link.peer, link.link_netnsid.has_value()));
         now.options.push_back({option.name, name});
-      } else if (found != link.options.end()) {
+      } else if (found != told.end()) {
         std::string value = found->second;
         if (known != nullptr && known->form == LinkOption::Form::kDevice) {
           const int index = static_cast<int>(ParseInteger(value).value_or(0));

@@ -1,5 +1,6 @@
 // What the kernel shows of a lab: one visit to each namespace, each kind of object dumped once and only if asked for.
 #pragma once
+#include "exec/key_ring.h"
 #include "exec/linux_backend.h"
 #include "exec/session.h"
 #include "kernel/nftables.h"
@@ -11,6 +12,7 @@ struct ObserveContext {
   const BackendOptions& options;
   SessionPool& sessions;
   kernel::NftWorker& nft;
+  Secrets& secrets;
 };
 
 Result<Observation> ObserveKernel(const ObserveContext& context, const Graph& wish, const Record& record);

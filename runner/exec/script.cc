@@ -193,11 +193,17 @@ class Script {
     if (Removes(action)) {
       Line(IpIn(device.ns) + " link del dev " + device.name);
     } else if (action.verb == Verb::kChange) {
-      if (before == nullptr || before->options != link.options) Line(TypedCommand(link, "set"));
+      const bool differs = before == nullptr || before->options != link.options;
+      if (differs && link.type == "wireguard") {
+        KeysAndPort(link, action.resource.id.name);
+      } else if (differs) {
+        Line(TypedCommand(link, "set"));
+      }
       Dress(device, before == nullptr ? DeviceAttributes{} : before->device);
     } else {
       Line(TypedCommand(link, "add"));
       for (std::string& command : MemberCommands(link)) last_.push_back(std::move(command));
+      if (link.type == "wireguard") KeysAndPort(link, action.resource.id.name);
       DeviceAttributes fresh = FreshDevice(device);
       if (link.type == "tap" || link.type == "tun") {
         fresh.mac.reset();
@@ -205,6 +211,50 @@ class Script {
         fresh.txqueuelen.reset();
       }
       Dress(device, fresh);
+    }
+    return {};
+  }
+
+  void NeedKeys() {
+    if (needs_keys_) return;
+    needs_keys_ = true;
+    Note("secret keys are not written here: each is in a file of its own below this folder");
+    Line(": \"${TOPORUN_KEYS:?the folder with the keys}\"");
+  }
+  void KeysAndPort(const LinkAttributes& link, const std::string& id) {
+    NeedKeys();
+    Line(WireguardCommand(link, id));
+  }
+
+  Status Do(const Action& action, const PeerAttributes& peer) {
+    if (!peer.preshared_key.empty()) NeedKeys();
+    // Another key is another peer to the kernel.
+    const auto* before = Before<PeerAttributes>(action);
+    const PeerVerb verb = Removes(action) ? PeerVerb::kRemove : PeerVerb::kSet;
+    const PeerAttributes& meant = Removes(action) && before != nullptr ? *before : peer;
+    Line(PeerCommand(meant, verb));
+    return {};
+  }
+
+  Status Do(const Action& action, const PhysicalAttributes& physical) {
+    const DeviceAttributes& device = physical.device;
+    const auto* before = Before<PhysicalAttributes>(action);
+    const auto* former = action.former ? std::get_if<PhysicalAttributes>(&*action.former) : nullptr;
+    if (Removes(action)) {
+      const std::string& card = before == nullptr ? physical.card : before->card;
+      Line(fmt::format("{} link set {} down", IpIn(device.ns), device.name));
+      Line(fmt::format("{} link set {} netns $$ name {}", IpIn(device.ns), device.name, card));
+      if (former == nullptr || former->lent) return {};
+      DeviceAttributes home = former->device;
+      home.ns.clear();
+      home.name = card;
+      Dress(home, DeviceAttributes{});
+      Note("its addresses and routes there are toporun's to give back: ip address add, ip route add");
+    } else if (before != nullptr && before->lent && !action.replaces) {
+      Dress(device, before->device);
+    } else {
+      Line(fmt::format("ip link set {} netns {} name {}", physical.card, device.ns, device.name));
+      Dress(device, DeviceAttributes{.master = ""});
     }
     return {};
   }
@@ -344,7 +394,8 @@ class Script {
   const Graph& wish_;
   std::string text_;
   std::vector<std::string> last_;  // commands for when all else stands
-  bool asks_ = false;              // the function to do it with stands above
+  bool needs_keys_ = false;
+  bool asks_ = false;  // the function to do it with stands above
 };
 
 }  // namespace

@@ -15,7 +15,10 @@ constexpr std::string_view kOnHost = "host:";
 /// Our name and value in the words of ip-link(8).
 std::string OptionWords(const std::string& type, const OptionAttributes& option) {
   if (option.name == "learning") return option.value == "on" ? " learning" : " nolearning";
-  if (option.name == "port") return " dstport " + option.value;
+  if (option.name == "port" && type != "macsec") return " dstport " + option.value;
+  if (option.name == "encoding") return " encodingsa " + option.value;
+  // Over another family: WireguardCommand.
+  if (type == "wireguard") return "";
   std::string value = option.value;
   if (value.starts_with(kOnHost)) value = value.substr(kOnHost.size());
   if (type == "bond" && (value == "on" || value == "off")) value = value == "on" ? "1" : "0";
@@ -75,6 +78,27 @@ std::vector<std::string> MemberCommands(const LinkAttributes& link) {
                               OptionWords(link.type, option)));
   }
   return out;
+}
+
+std::string WireguardCommand(const LinkAttributes& link, const std::string& id) {
+  std::string out = In(link.device.ns) + "wg set " + link.device.name;
+  for (const OptionAttributes& option : link.options) {
+    if (option.name == "listen_port") out += " listen-port " + option.value;
+  }
+  return out + " private-key \"$TOPORUN_KEYS\"/" + id;
+}
+
+std::string PeerCommand(const PeerAttributes& peer, PeerVerb verb) {
+  const std::string key =
+      peer.public_key == kKeyToCome ? "\"$(wg pubkey <\"$TOPORUN_KEYS\"/" + peer.name + ")\"" : peer.public_key;
+  std::string out = In(peer.ns) + "wg set " + peer.dev + " peer " + key;
+  if (verb == PeerVerb::kRemove) return out + " remove";
+  if (!peer.preshared_key.empty()) out += " preshared-key \"$TOPORUN_KEYS\"/" + peer.preshared_key;
+  if (peer.endpoint) out += " endpoint " + *peer.endpoint;
+  out += fmt::format(" persistent-keepalive {} allowed-ips ", peer.keepalive);
+  std::string prefixes;
+  for (const IpPrefix& prefix : peer.allowed_ips) prefixes += (prefixes.empty() ? "" : ",") + prefix.text();
+  return out + (prefixes.empty() ? "''" : prefixes);
 }
 
 std::string NetemWords(const ImpairmentAttributes& impairment) {

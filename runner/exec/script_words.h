@@ -31,6 +31,11 @@ std::string TypedCommand(const LinkAttributes& link, const std::string& verb);
 /// What an interface is told of its members, once they have joined.
 std::vector<std::string> MemberCommands(const LinkAttributes& link);
 /// "netem delay 20ms …", as tc(8) takes it.
+/// Key and port of a wireguard interface. No secret is written: it is read from $TOPORUN_KEYS/NODE:IFNAME, a shared one
+/// from $TOPORUN_KEYS/FINGERPRINT.
+std::string WireguardCommand(const LinkAttributes& link, const std::string& id);
+enum class PeerVerb { kSet, kRemove };
+std::string PeerCommand(const PeerAttributes& peer, PeerVerb verb);
 std::string NetemWords(const ImpairmentAttributes& impairment);
 /// What leads from `before`, or from a fresh port, to these VLANs.
 std::vector<std::string> VlanCommands(const VlansAttributes& vlans, const VlansAttributes* before);

@@ -144,6 +144,16 @@ VlansAttributes VlansFrom(const VlanMembership& membership, const VlansAttribute
   return attributes;
 }
 
+PeerAttributes PeerFrom(const WireguardPeerInfo& peer, const PeerAttributes& asked) {
+  PeerAttributes out{.ns = asked.ns, .dev = asked.dev, .name = asked.name};
+  out.public_key = peer.public_key.text();
+  if (peer.endpoint) out.endpoint = peer.endpoint->text();
+  out.allowed_ips = peer.allowed_ips;
+  out.keepalive = peer.keepalive;
+  if (!peer.preshared_key.is_zero()) out.preshared_key = peer.preshared_key.fingerprint();
+  return out;
+}
+
 RuleInfo RuleFrom(const RuleAttributes& attributes) {
   RuleInfo rule;
   rule.family = attributes.family;

@@ -14,6 +14,7 @@
 #include "kernel/nat.h"
 #include "kernel/route.h"
 #include "kernel/rule.h"
+#include "kernel/wireguard.h"
 #include "plan/resource.h"
 #include "uplink/spec.h"
 
@@ -41,6 +42,9 @@ ImpairmentAttributes ImpairmentFrom(const NetemSettings& settings, const Impairm
 
 VlanMembership MembershipFrom(const VlansAttributes& attributes);
 VlansAttributes VlansFrom(const VlanMembership& membership, const VlansAttributes& asked);
+
+/// A peer as the kernel has it, by what may be known of its keys; its name as in `asked`.
+PeerAttributes PeerFrom(const WireguardPeerInfo& peer, const PeerAttributes& asked);
 
 RuleInfo RuleFrom(const RuleAttributes& attributes);
 RuleAttributes RuleFrom(const NamespaceName& ns, const RuleInfo& rule);

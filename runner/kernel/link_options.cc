@@ -5,7 +5,9 @@
 #include <linux/if_tunnel.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -19,11 +21,33 @@ using Form = LinkOption::Form;
 
 constexpr std::uint8_t kEncapsulationLimit = 4;  // RFC 2473 6.6, as ip-link(8) sets it
 
-std::uint32_t NumberOf(const LinkOption& option, const std::string& value) {
+std::uint64_t NumberOf(const LinkOption& option, const std::string& value) {
   for (const LinkOption::Word& word : option.words) {
     if (word.text == value) return word.number;
   }
-  return static_cast<std::uint32_t>(ParseInteger(value).value_or(0));
+  return static_cast<std::uint64_t>(ParseInteger(value).value_or(0));
+}
+
+/// As it stands on the wire (IEEE 802.1AE, 9.9): six bytes of address, two of port.
+std::array<std::uint8_t, 8> ChannelBytes(const std::string& digits) {
+  std::array<std::uint8_t, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size() && 2 * i + 1 < digits.size(); ++i) {
+    bytes[i] =
+        static_cast<std::uint8_t>(HexDigit(digits[2 * i]).value_or(0) << 4 | HexDigit(digits[2 * i + 1]).value_or(0));
+  }
+  return bytes;
+}
+
+std::optional<std::string> ChannelText(std::string_view bytes) {
+  if (bytes.size() != sizeof(std::uint64_t)) return std::nullopt;
+  std::string out;
+  for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<std::uint8_t>(byte));
+  return out;
+}
+
+std::optional<std::string> ChannelPortText(std::string_view bytes) {
+  if (bytes.size() != sizeof(std::uint64_t)) return std::nullopt;
+  return std::to_string(static_cast<std::uint8_t>(bytes[6]) << 8 | static_cast<std::uint8_t>(bytes[7]));
 }
 
 void EncodeKey(NetlinkMessage& message, const std::string& type, std::uint32_t key) {
@@ -49,7 +73,8 @@ void EncodeAddresses(NetlinkMessage& message, int attribute, const std::string& 
 
 void EncodeOption(NetlinkMessage& message, const std::string& type, const LinkOption& option,
                   const std::string& value) {
-  const std::uint32_t number = NumberOf(option, value);
+  const std::uint64_t wide = NumberOf(option, value);
+  const auto number = static_cast<std::uint32_t>(wide);
   switch (option.form) {
     case Form::kU8:
     case Form::kWord8:
@@ -59,6 +84,7 @@ void EncodeOption(NetlinkMessage& message, const std::string& type, const LinkOp
       return message.PutU16(option.attribute, static_cast<std::uint16_t>(number));
     case Form::kPort:
     case Form::kWordBe16:
+    case Form::kChannelPort:
       return message.PutU16(option.attribute, htons(static_cast<std::uint16_t>(number)));
     case Form::kFlag:
       return message.PutU8(option.attribute, value == "on" ? 1 : 0);
@@ -78,12 +104,19 @@ void EncodeOption(NetlinkMessage& message, const std::string& type, const LinkOp
       return;
     case Form::kTunKey:
       return EncodeKey(message, type, number);
+    case Form::kWord64:
+      return message.PutBytes(option.attribute, &wide, sizeof wide);
+    case Form::kChannel: {
+      const auto bytes = ChannelBytes(value);
+      return message.PutBytes(option.attribute, bytes.data(), bytes.size());
+    }
     case Form::kTunUser:
-      return;  // not by netlink
+    case Form::kKey:
+      return;  // not by this message
   }
 }
 
-std::string WordFor(const LinkOption& option, std::uint32_t number) {
+std::string WordFor(const LinkOption& option, std::uint64_t number) {
   for (const LinkOption::Word& word : option.words) {
     if (word.number == number) return std::string(word.text);
   }
@@ -171,8 +204,21 @@ std::optional<std::string> DecodeOption(const std::string& type, const LinkOptio
     }
     case Form::kTunKey:
       return DecodeKey(type, data);
+    case Form::kWord64: {
+      std::uint64_t number = 0;
+      const std::string_view bytes = data.Bytes(option.attribute);
+      if (bytes.size() != sizeof number) return std::nullopt;
+      std::memcpy(&number, bytes.data(), sizeof number);
+      return WordFor(option, number);
+    }
+    case Form::kChannel:
+      return ChannelText(data.Bytes(option.attribute));
+    case Form::kChannelPort:
+      return ChannelPortText(data.Bytes(option.attribute6));
     case Form::kTunUser:
       return Text(data.U32(option.attribute));
+    case Form::kKey:
+      return std::nullopt;
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@ namespace runner {
 namespace {
 
 constexpr std::string_view kAliasStart = "toporun:";
+constexpr std::string_view kCardStart = "toporun-card:";
 
 }  // namespace
 
@@ -26,6 +27,23 @@ std::optional<NamespaceOwner> ParseNamespaceMark(std::string_view alias) {
   const auto parts = Split(alias, ':');
   if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) return {};
   return NamespaceOwner{.lab = std::string(parts[0]), .node = std::string(parts[1])};
+}
+
+std::string LentCard::text() const { return std::string(kCardStart) + lab + ":" + node + ":" + interface + ":" + card; }
+
+std::optional<LentCard> ParseLentCard(std::string_view alias) {
+  if (!alias.starts_with(kCardStart)) return {};
+  alias.remove_prefix(kCardStart.size());
+  // None of the parts may hold a colon.
+  const auto parts = Split(alias, ':');
+  if (parts.size() != 4) return {};
+  for (const std::string_view part : parts) {
+    if (part.empty()) return {};
+  }
+  return LentCard{.lab = std::string(parts[0]),
+                  .node = std::string(parts[1]),
+                  .interface = std::string(parts[2]),
+                  .card = std::string(parts[3])};
 }
 
 }  // namespace runner

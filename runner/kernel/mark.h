@@ -24,4 +24,16 @@ struct NamespaceOwner {
 /// The reverse; nothing when the alias is none of ours.
 std::optional<NamespaceOwner> ParseNamespaceMark(std::string_view alias);
 
+/// The alias of a card of the host's that a node has: "toporun-card:LAB:NODE:IFNAME:CARD". It stays with the card
+/// wherever that is, when the kernel takes it back from a namespace that ended too.
+struct LentCard {
+  std::string lab = {};
+  std::string node = {};
+  std::string interface = {};
+  std::string card = {};  // what the host calls it
+  friend bool operator==(const LentCard&, const LentCard&) = default;
+  std::string text() const;
+};
+std::optional<LentCard> ParseLentCard(std::string_view alias);
+
 }  // namespace runner

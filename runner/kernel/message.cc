@@ -126,4 +126,13 @@ NetlinkAttributes NetlinkAttributes::Nested(int attribute, int highest) const {
   return {bytes.data(), bytes.size(), highest};
 }
 
+void NetlinkAttributes::ForEach(int attribute, int highest,
+                                const std::function<void(const NetlinkAttributes&)>& each) const {
+  const std::string_view bytes = Bytes(attribute);
+  int left = static_cast<int>(bytes.size());
+  for (const auto* one = reinterpret_cast<const nlattr*>(bytes.data()); nla_ok(one, left); one = nla_next(one, &left)) {
+    each({nla_data(one), static_cast<std::size_t>(nla_len(one)), highest});
+  }
+}
+
 }  // namespace runner

@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ class NetlinkMessage {
   void Append(const Header& header) {
     AppendBytes(&header, sizeof header);
   }
+
+  /// The same, and attributes, as they stood in another message.
+  void AppendWhole(std::string_view bytes) { AppendBytes(bytes.data(), bytes.size()); }
 
   void PutU8(int attribute, std::uint8_t value);
   void PutU16(int attribute, std::uint16_t value);
@@ -82,6 +86,8 @@ class NetlinkAttributes {
   std::optional<MacAddress> Mac(int attribute) const;
   std::string_view Bytes(int attribute) const;
   NetlinkAttributes Nested(int attribute, int highest) const;
+  /// The nests of a list, in their order, whatever their numbers.
+  void ForEach(int attribute, int highest, const std::function<void(const NetlinkAttributes&)>& each) const;
 
  private:
   const nlattr* Find(int attribute) const;

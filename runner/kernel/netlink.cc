@@ -84,8 +84,13 @@ void ForEachMessage(const char* buffer, std::size_t size, Each each) {
 
 }  // namespace
 
-Result<NetlinkSocket> NetlinkSocket::Open() {
-  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+Result<NetlinkSocket> NetlinkSocket::Open() { return Open(Protocol::kRoute); }
+
+Result<NetlinkSocket> NetlinkSocket::OpenGeneric() { return Open(Protocol::kGeneric); }
+
+Result<NetlinkSocket> NetlinkSocket::Open(Protocol protocol) {
+  const int family = protocol == Protocol::kRoute ? NETLINK_ROUTE : NETLINK_GENERIC;
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family));
   if (!fd.is_open()) return SystemError(errno, "open a netlink socket");
   const int on = 1;
   // All three are comforts that old kernels lack: the kernel's words in errors, short ACKs, and filtered dumps.
@@ -95,7 +100,7 @@ Result<NetlinkSocket> NetlinkSocket::Open() {
   if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kAnswerLimit, sizeof kAnswerLimit) != 0) {
     return SystemError(errno, "set up a netlink socket");
   }
-  return NetlinkSocket(std::move(fd));
+  return NetlinkSocket(std::move(fd), protocol);
 }
 
 Result<NetlinkSocket> NetlinkSocket::OpenIn(const Namespace& place) {
@@ -116,7 +121,7 @@ Status NetlinkSocket::Send(NetlinkMessage& message, int flags, const std::string
   nlmsghdr& header = *message.header();
   header.nlmsg_seq = ++sequence_;
   header.nlmsg_flags = static_cast<std::uint16_t>(header.nlmsg_flags | flags);
-  if (Mutates(header.nlmsg_type)) mutating.fetch_add(1, std::memory_order_relaxed);
+  if (protocol_ == Protocol::kRoute && Mutates(header.nlmsg_type)) mutating.fetch_add(1, std::memory_order_relaxed);
   while (send(fd_.get(), &header, header.nlmsg_len, 0) < 0) {
     if (errno != EINTR) return SystemError(errno, tried);
   }

@@ -1,4 +1,5 @@
-// A route netlink socket: one request at a time, its answer waited for, the kernel's own words in the error.
+// A netlink socket, as a rule of the route family: one request at a time, its answer waited for, the kernel's own words
+// in the error.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -20,6 +21,8 @@ class NetlinkSocket {
   /// In the calling thread's namespace.
   static Result<NetlinkSocket> Open();
   static Result<NetlinkSocket> OpenIn(const Namespace& place);
+  /// Of the generic family, in the calling thread's namespace.
+  static Result<NetlinkSocket> OpenGeneric();
 
   /// Over a ready descriptor; tests put a kernel of their own behind it.
   static NetlinkSocket Adopt(Fd fd) { return NetlinkSocket(std::move(fd)); }
@@ -36,17 +39,20 @@ class NetlinkSocket {
   /// The cookie of the namespace that the socket is in; 0 where the kernel does not tell.
   std::uint64_t cookie() const;
 
-  /// How many requests that change something this process has sent.
+  /// How many requests of the route family that change something this process has sent.
   static std::uint64_t mutating_requests();
 
  private:
-  explicit NetlinkSocket(Fd fd) : fd_(std::move(fd)) {}
+  enum class Protocol { kRoute, kGeneric };
+  explicit NetlinkSocket(Fd fd, Protocol protocol = Protocol::kRoute) : fd_(std::move(fd)), protocol_(protocol) {}
+  static Result<NetlinkSocket> Open(Protocol protocol);
   Status Send(NetlinkMessage& message, int flags, const std::string& tried);
   Result<std::size_t> Receive(const std::string& tried);
   enum class DumpEnd { kWhole, kInterrupted };
   Result<DumpEnd> ReadDump(const std::string& tried, std::string& messages);
 
   Fd fd_;
+  Protocol protocol_;
   std::uint32_t sequence_ = 0;
 };
 

@@ -18,6 +18,10 @@ struct GraphInputs {
   std::map<std::string, IpPrefix> nat_networks;
   /// The nodes whose uplink of type slirp works over a packet socket, for want of a tap.
   std::set<std::string> without_tap;
+  /// The public key of each wireguard interface of the lab, by NODE:IFNAME; absent: it is yet to be made.
+  std::map<std::string, std::string> public_keys = {};
+  /// The fingerprint of the key in each `preshared_key_file`.
+  std::map<std::string, std::string> preshared_keys = {};
 };
 
 class Graph {

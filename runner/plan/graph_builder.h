@@ -70,6 +70,13 @@ class GraphBuilder {
   void AddImpairment(const Place& place, const Interface& interface);
   void AddPortVlans(const LinkEnd& end);
   void AddFdb(const Place& place, const Interface& interface, const Vxlan& vxlan);
+  /// Of the wireguard interface NODE:IFNAME.
+  std::string PublicKeyOf(const std::string& device) const;
+  void AddPeers(const Place& place, const Interface& interface, const Wireguard& wireguard);
+  void AddPhysical(const Node& node, const Interface& interface, const Physical& physical);
+  /// Makes it a port of the bridge, bond or VRF that lists it.
+  void JoinMaster(const Place& place, const std::string& interface, DeviceAttributes& device,
+                  std::vector<DependsOn>& on);
   /// The VRF that the interface is in, or is; empty: none.
   std::string VrfOf(const Place& place, const std::string& interface) const;
 

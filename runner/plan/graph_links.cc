@@ -1,5 +1,7 @@
 // Interfaces of the types in base/link_types.h, and what is set on interfaces: impairments, VLANs of ports, forwarding
 // entries.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/link_types.h"
@@ -14,6 +16,7 @@ using Strength = DependsOn::Strength;
 /// `type:` and its settings, in the words of ip-link(8).
 struct TypeWriter {
   LinkAttributes& out;
+  std::string public_key = kKeyToCome;  // of a wireguard interface
 
   void Put(std::string_view name, std::string value) const {
     const LinkOption* option = FindLinkOption(out.type, name);
@@ -32,7 +35,23 @@ struct TypeWriter {
 
   void operator()(const Given& /*type*/) const {}
   void operator()(const Physical& /*type*/) const {}
-  void operator()(const Macsec& /*type*/) const {}
+  void operator()(const Macsec& macsec) const {
+    Is("macsec");
+    const auto address = macsec.options.find("address");
+    for (const auto& [name, value] : macsec.options) {
+      // A channel's address and port are one number to the kernel.
+      const bool in_channel = address != macsec.options.end() && (name == "address" || name == "port");
+      if (!in_channel) Put(name, value);
+    }
+    if (address != macsec.options.end()) Put("sci", ChannelOf(address->second, macsec.options));
+  }
+  static std::string ChannelOf(const std::string& address, const std::map<std::string, std::string>& options) {
+    const MacAddress mac = MacAddress::Parse(address).value_or(MacAddress());
+    const auto port = options.find("port");
+    std::string out;
+    for (std::size_t i = 0; i < 6; ++i) out += fmt::format("{:02x}", mac.bytes()[i]);
+    return out + fmt::format("{:04x}", port == options.end() ? 1 : ParseInteger(port->second).value_or(1));
+  }
   void operator()(const Dummy& /*type*/) const { Is("dummy"); }
   void operator()(const Vlan& vlan) const {
     Is("vlan");
@@ -74,7 +93,11 @@ struct TypeWriter {
     PutNumber("ttl", tunnel.ttl);
     PutNumber("port", tunnel.port);
   }
-  void operator()(const Wireguard& /*type*/) const { Is("wireguard"); }
+  void operator()(const Wireguard& wireguard) const {
+    Is("wireguard");
+    PutNumber("listen_port", wireguard.listen_port);
+    Put("public_key", public_key);
+  }
   void operator()(const Tap& tap) const {
     Is(tap.tun ? "tun" : "tap");
     if (!tap.user.empty()) Put("user", tap.user);
@@ -125,8 +148,10 @@ void GraphBuilder::DeclareTyped() {
   for (const Node& node : topology_.nodes) {
     const Place place = NodePlace(node);
     for (const Interface& interface : node.interfaces) {
-      if (!IsTyped(interface)) continue;
-      Declare(place, interface.name, {.kind = Kind::kLink, .name = DeviceName(place, interface.name)});
+      const bool physical = std::holds_alternative<Physical>(interface.type);
+      if (!physical && !IsTyped(interface)) continue;
+      Declare(place, interface.name,
+              {.kind = physical ? Kind::kPhysical : Kind::kLink, .name = DeviceName(place, interface.name)});
     }
   }
 }
@@ -138,10 +163,11 @@ std::string GraphBuilder::ParentText(const Place& place, const ParentDevice& par
 }
 
 void GraphBuilder::AddTyped(const Node& node, const Interface& interface) {
+  if (const auto* physical = std::get_if<Physical>(&interface.type)) return AddPhysical(node, interface, *physical);
   LinkAttributes attributes;
-  std::visit(TypeWriter{attributes}, interface.type);
-  if (attributes.type.empty()) return;
   const Place place = NodePlace(node);
+  std::visit(TypeWriter{attributes, PublicKeyOf(DeviceName(place, interface.name))}, interface.type);
+  if (attributes.type.empty()) return;
   attributes.device = DeviceOf(place, interface);
   // Of these the kernel has its own idea: room for the outer header, the parent's queue.
   if (!interface.mtu) attributes.device.mtu.reset();
@@ -156,17 +182,57 @@ void GraphBuilder::AddTyped(const Node& node, const Interface& interface) {
     const bool over = FindLinkType(attributes.type)->over_link;
     attributes.options.push_back({over ? "link" : "dev", ParentText(place, *parent, on)});
   }
-  if (const auto master = members_.find({place, interface.name}); master != members_.end()) {
-    attributes.device.master = master->second;
-    on.push_back({.id = DeviceId(place, master->second), .strength = Strength::kAfter});
-    if (DeviceId(place, master->second).kind == Kind::kBridge) {
-      ports_[{place, master->second}].push_back(DeviceId(place, interface.name));
-    }
-  }
+  JoinMaster(place, interface.name, attributes.device, on);
   std::ranges::sort(attributes.options);
   Add(Kind::kLink, DeviceName(place, interface.name), attributes,
       interface.type_at.known() ? interface.type_at : interface.at, on);
   if (const auto* vxlan = std::get_if<Vxlan>(&interface.type)) AddFdb(place, interface, *vxlan);
+  if (const auto* wireguard = std::get_if<Wireguard>(&interface.type)) AddPeers(place, interface, *wireguard);
+}
+
+std::string GraphBuilder::PublicKeyOf(const std::string& device) const {
+  const auto found = inputs_.public_keys.find(device);
+  return found == inputs_.public_keys.end() ? kKeyToCome : found->second;
+}
+
+void GraphBuilder::AddPeers(const Place& place, const Interface& interface, const Wireguard& wireguard) {
+  for (const WireguardPeer& peer : wireguard.peers) {
+    const std::string& name = peer.node.empty() ? peer.public_key : peer.node;
+    PeerAttributes attributes{.ns = NamespaceOf(place), .dev = interface.name, .name = name};
+    attributes.public_key = peer.node.empty() ? peer.public_key : PublicKeyOf(peer.node);
+    if (!peer.endpoint.empty()) attributes.endpoint = peer.endpoint;
+    attributes.allowed_ips = peer.allowed_ips;
+    std::ranges::sort(attributes.allowed_ips);
+    attributes.keepalive = peer.keepalive.value_or(0);
+    const auto shared = inputs_.preshared_keys.find(peer.preshared_key_file);
+    if (shared != inputs_.preshared_keys.end()) attributes.preshared_key = shared->second;
+    Add(Kind::kPeer, DeviceName(place, interface.name) + "/" + name, attributes, peer.at,
+        {{.id = DeviceId(place, interface.name)}});
+  }
+}
+
+void GraphBuilder::AddPhysical(const Node& node, const Interface& interface, const Physical& physical) {
+  const Place place = NodePlace(node);
+  PhysicalAttributes attributes{.device = DeviceOf(place, interface), .card = physical.device};
+  // Only what the file asks for: a card has its own ideas.
+  if (!interface.mtu) attributes.device.mtu.reset();
+  if (!interface.txqueuelen) attributes.device.txqueuelen.reset();
+  std::vector<DependsOn> on = {{.id = NamespaceId(place)}};
+  AfterShaping(place, on);
+  JoinMaster(place, interface.name, attributes.device, on);
+  Add(Kind::kPhysical, DeviceName(place, interface.name), attributes,
+      interface.type_at.known() ? interface.type_at : interface.at, on);
+}
+
+void GraphBuilder::JoinMaster(const Place& place, const std::string& interface, DeviceAttributes& device,
+                              std::vector<DependsOn>& on) {
+  const auto master = members_.find({place, interface});
+  if (master == members_.end()) return;
+  device.master = master->second;
+  on.push_back({.id = DeviceId(place, master->second), .strength = Strength::kAfter});
+  if (DeviceId(place, master->second).kind == Kind::kBridge) {
+    ports_[{place, master->second}].push_back(DeviceId(place, interface));
+  }
 }
 
 void GraphBuilder::AddFdb(const Place& place, const Interface& interface, const Vxlan& vxlan) {

@@ -29,6 +29,9 @@ constexpr std::array<KindTraits, std::variant_size_v<Attributes>> kTraits = {{
     {.name = "impairment", .is_setting = false, .dies_with_namespace = true, .is_final = false},
     {.name = "vlans", .is_setting = true, .dies_with_namespace = true, .is_final = false},
     {.name = "fdb", .is_setting = false, .dies_with_namespace = true, .is_final = false},
+    {.name = "peer", .is_setting = false, .dies_with_namespace = true, .is_final = false},
+    // What the host lent must be back before its place goes.
+    {.name = "physical", .is_setting = true, .dies_with_namespace = false, .is_final = false},
 }};
 
 struct FindNamespace {
@@ -37,6 +40,7 @@ struct FindNamespace {
   const NamespaceName& operator()(const TapAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const LinkAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const InterfaceAttributes& a) const { return a.device.ns; }
+  const NamespaceName& operator()(const PhysicalAttributes& a) const { return a.device.ns; }
   const NamespaceName& operator()(const VethAttributes& a) const { return a.a.ns; }
   template <class T>
   const NamespaceName& operator()(const T& a) const {

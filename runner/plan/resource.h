@@ -461,6 +461,52 @@ struct ExecAttributes {
   }
 };
 
+/// In place of a public key, in the plan of an `up` that is to make it.
+inline constexpr const char* kKeyToCome = "(new)";
+
+/// A peer of a wireguard interface; the interface's own key and port are options of its device.
+struct PeerAttributes {
+  NamespaceName ns = {};
+  std::string dev = {};
+  std::string name = {};                     // NODE:IFNAME of the lab, or the key
+  std::string public_key = {};               // or kKeyToCome
+  std::optional<std::string> endpoint = {};  // ADDR:PORT; absent: it is heard from first
+  std::vector<IpPrefix> allowed_ips = {};    // sorted
+  std::uint16_t keepalive = 0;               // seconds; 0: none
+  std::string preshared_key = {};            // its fingerprint; empty: none
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("dev", self.dev, Role::kIdentity);
+    v("name", self.name, Role::kIdentity);
+    v("public_key", self.public_key, Role::kReplace);
+    v("endpoint", self.endpoint, Role::kInPlace);
+    v("allowed_ips", self.allowed_ips, Role::kInPlace);
+    v("keepalive", self.keepalive, Role::kInPlace);
+    v("preshared_key", self.preshared_key, Role::kInPlace);
+  }
+};
+
+/// A network card of the host's, lent to a node. It is a setting: it goes back to where and what it was.
+struct PhysicalAttributes {
+  DeviceAttributes device = {};  // as it is in the node
+  std::string card = {};         // its name on the host
+  bool lent = true;              // it is in the node, under the name that it has there
+  // What only a former value has: all else that a move takes away.
+  std::vector<std::string> kept = {};  // addresses and routes, as kernel/keepsake.h writes them
+  std::string alias = {};
+  std::uint32_t group = 0;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("device", self.device, Role::kInPlace);
+    v("card", self.card, Role::kReplace);
+    v("lent", self.lent, Role::kInPlace);
+    v("kept", self.kept, Role::kRecorded);
+    v("alias", self.alias, Role::kRecorded);
+    v("group", self.group, Role::kRecorded);
+  }
+};
+
 /// A folder of the host that labs share, counted: the names of namespaces, the resolver files.
 struct FolderAttributes {
   NamespaceName ns = {};  // the host
@@ -474,11 +520,12 @@ struct FolderAttributes {
   }
 };
 
-using Attributes = std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes,
-                                VethAttributes, TapAttributes, InterfaceAttributes, ActivationAttributes,
-                                AddressAttributes, RouteAttributes, RuleAttributes, NeighbourAttributes, NatAttributes,
-                                NftablesAttributes, FileAttributes, UplinkAttributes, ForwardAttributes, ExecAttributes,
-                                LinkAttributes, ImpairmentAttributes, VlansAttributes, FdbAttributes>;
+using Attributes =
+    std::variant<FolderAttributes, NamespaceAttributes, SysctlAttributes, BridgeAttributes, VethAttributes,
+                 TapAttributes, InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes,
+                 RuleAttributes, NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes,
+                 UplinkAttributes, ForwardAttributes, ExecAttributes, LinkAttributes, ImpairmentAttributes,
+                 VlansAttributes, FdbAttributes, PeerAttributes, PhysicalAttributes>;
 
 /// In the order of the variant.
 enum class Kind {
@@ -503,7 +550,9 @@ enum class Kind {
   kLink,
   kImpairment,
   kVlans,
-  kFdb
+  kFdb,
+  kPeer,
+  kPhysical
 };
 
 struct KindTraits {

@@ -5,6 +5,7 @@
 
 #include "base/link_types.h"
 #include "base/text.h"
+#include "base/wireguard_key.h"
 #include "topology/decode.h"
 
 namespace runner {
@@ -19,18 +20,31 @@ struct TypeKeys {
   std::vector<std::string> keys;
 };
 
-const std::vector<std::string> kTunnelKeys = {"local", "remote", "id", "key", "ttl", "dev", "port"};
-// The options of ip-link(8), given on as they are.
-const std::vector<std::string> kBondOptions = {
-    "active_slave",      "ad_actor_sys_prio", "ad_actor_system", "ad_select",         "ad_user_port_key",
-    "all_slaves_active", "arp_all_targets",   "arp_interval",    "arp_ip_target",     "arp_validate",
-    "downdelay",         "fail_over_mac",     "lacp_rate",       "lp_interval",       "miimon",
-    "min_links",         "num_grat_arp",      "num_unsol_na",    "packets_per_slave", "peer_notify_delay",
-    "primary",           "primary_reselect",  "resend_igmp",     "tlb_dynamic_lb",    "updelay",
-    "use_carrier",       "xmit_hash_policy"};
-const std::vector<std::string> kMacsecOptions = {"sci",     "port",     "address",     "cipher",   "icvlen",
-                                                 "encrypt", "send_sci", "end_station", "scb",      "protect",
-                                                 "replay",  "window",   "validate",    "encoding", "offload"};
+/// The settings of a type in base/link_types.h, but for `except`, which the loader reads itself.
+std::vector<std::string> OptionNames(std::string_view type, std::string_view except = {}) {
+  std::vector<std::string> names;
+  for (const LinkOption& option : FindLinkType(type)->options) {
+    if (option.name != except) names.emplace_back(option.name);
+  }
+  return names;
+}
+
+const std::vector<std::string>& TunnelKeys() {
+  static const std::vector<std::string> keys = [] {
+    std::vector<std::string> all;
+    for (const std::string_view type : {"gre", "vti", "geneve"}) {
+      for (std::string& name : OptionNames(type)) {
+        if (std::ranges::find(all, name) == all.end()) all.push_back(std::move(name));
+      }
+    }
+    return all;
+  }();
+  return keys;
+}
+
+std::vector<std::string> WordsOf(std::string_view type, std::string_view option) {
+  return LinkOptionWords(*FindLinkOption(type, option));
+}
 
 std::vector<std::string> Joined(std::vector<std::string> keys, const std::vector<std::string>& more) {
   keys.insert(keys.end(), more.begin(), more.end());
@@ -45,19 +59,19 @@ const std::vector<TypeKeys>& Types() {
       {"macvlan", {"link", "mode"}},
       {"macvtap", {"link", "mode"}},
       {"ipvlan", {"link", "mode"}},
-      {"bond", Joined({"members", "mode"}, kBondOptions)},
+      {"bond", Joined({"members"}, OptionNames("bond"))},
       {"vrf", {"table", "members"}},
-      {"gre", kTunnelKeys},
-      {"gretap", kTunnelKeys},
-      {"ip6gre", kTunnelKeys},
-      {"ip6gretap", kTunnelKeys},
-      {"ipip", kTunnelKeys},
-      {"sit", kTunnelKeys},
-      {"ip6tnl", kTunnelKeys},
-      {"vti", kTunnelKeys},
-      {"vti6", kTunnelKeys},
-      {"geneve", kTunnelKeys},
-      {"macsec", Joined({"link"}, kMacsecOptions)},
+      {"gre", TunnelKeys()},
+      {"gretap", TunnelKeys()},
+      {"ip6gre", TunnelKeys()},
+      {"ip6gretap", TunnelKeys()},
+      {"ipip", TunnelKeys()},
+      {"sit", TunnelKeys()},
+      {"ip6tnl", TunnelKeys()},
+      {"vti", TunnelKeys()},
+      {"vti6", TunnelKeys()},
+      {"geneve", TunnelKeys()},
+      {"macsec", Joined({"address"}, OptionNames("macsec"))},
       {"wireguard", {"private_key", "private_key_file", "auto", "listen_port", "peers"}},
       {"tap", {"user", "multi_queue"}},
       {"tun", {"user", "multi_queue"}},
@@ -91,23 +105,58 @@ std::vector<At<std::string>> Members(const YamlNode& list, const Reporter& repor
   return members;
 }
 
-/// Values of a type in base/link_types.h are checked.
-std::map<std::string, std::string> Options(const Fields& fields, const std::vector<std::string>& keys,
-                                           const std::string& type, const Reporter& reporter) {
+/// The settings of a type in base/link_types.h, but for `except`, as they are written; their values are checked.
+std::map<std::string, std::string> Options(const Fields& fields, std::string_view type, std::string_view except,
+                                           const Reporter& reporter) {
   std::map<std::string, std::string> options;
-  for (const std::string& key : keys) {
+  for (const std::string& key : OptionNames(type, except)) {
     const YamlNode* value = fields.Find(key);
     if (value == nullptr) continue;
     auto text = ReadScalar(*value, key, reporter);
     if (!text) continue;
-    const LinkOption* known = FindLinkOption(type, key);
-    if (known != nullptr && !CanonicalLinkOption(*known, *text)) {
-      reporter.WrongValue(*value, key, LinkOptionValues(*known));
+    const LinkOption& known = *FindLinkOption(type, key);
+    if (!CanonicalLinkOption(known, *text)) {
+      reporter.WrongValue(*value, key, LinkOptionValues(known));
       continue;
     }
     options.emplace(key, std::move(*text));
   }
   return options;
+}
+
+/// ip-macsec(8). `address` and `port` together are another spelling of `sci`.
+std::map<std::string, std::string> MacsecOptions(const Fields& fields, const Reporter& reporter) {
+  auto options = Options(fields, "macsec", "link", reporter);
+  if (const auto mac = fields.Get<MacAddress>("address", ReadMac)) options.emplace("address", mac->text());
+  const YamlNode* sci = fields.Find("sci");
+  for (const char* part : {"address", "port"}) {
+    const YamlNode* other = fields.Find(part);
+    if (sci == nullptr || other == nullptr) continue;
+    reporter.Wrong(other->at, fmt::format("\"sci\" and {} exclude each other", Quote(part)),
+                   {{.at = sci->at, .text = "the other"}});
+  }
+  const LinkOption& replay = *FindLinkOption("macsec", "replay");
+  const auto asked = options.find("replay");
+  if (asked != options.end() && CanonicalLinkOption(replay, asked->second) == "on" && !options.contains("window")) {
+    reporter.Wrong(fields.Find("replay")->at, "\"replay\" needs a \"window\" of packets that may come late (0: none)");
+  }
+  return options;
+}
+
+/// What it is must not be told: it is a secret.
+std::optional<std::string> ReadPrivateKey(const YamlNode& node, std::string_view key, const Reporter& reporter) {
+  if (node.is_scalar() && (WireguardKey::Parse(node.text) || node.text == kSecretPlace)) return node.text;
+  if (!node.refused) {
+    reporter.Wrong(node.at,
+                   fmt::format("{} must be a key as `wg genkey` prints it: 44 characters of base64", Quote(key)));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadPublicKey(const YamlNode& node, std::string_view key, const Reporter& reporter) {
+  if (node.is_scalar() && WireguardKey::Parse(node.text)) return node.text;
+  reporter.WrongValue(node, key, "a key as `wg pubkey` prints it: 44 characters of base64");
+  return std::nullopt;
 }
 
 Tap DecodeTap(const Fields& fields, const std::string& kind) {
@@ -229,24 +278,23 @@ InterfaceType NodeDecoder::DecodeType(const Fields& fields, std::size_t type, st
   }
   if (name == "vxlan") return DecodeVxlan(fields, interface, reporter);
   if (name == "macvlan" || name == "macvtap") {
-    const std::vector<std::string> modes = {"private", "vepa", "bridge", "passthru", "source"};
+    const std::vector<std::string> modes = WordsOf(name, "mode");
     Macvlan macvlan{.link = parent(), .tap = name == "macvtap"};
     if (const auto mode = fields.Word("mode", modes)) macvlan.mode = modes[*mode];
     return macvlan;
   }
   if (name == "ipvlan") {
-    const std::vector<std::string> modes = {"l2", "l3", "l3s"};
+    const std::vector<std::string> modes = WordsOf(name, "mode");
     Ipvlan ipvlan{.link = parent()};
     if (const auto mode = fields.Word("mode", modes)) ipvlan.mode = modes[*mode];
     return ipvlan;
   }
   if (name == "bond") {
-    const std::vector<std::string> modes = {"balance-rr", "active-backup", "balance-xor", "broadcast",
-                                            "802.3ad",    "balance-tlb",   "balance-alb"};
+    const std::vector<std::string> modes = WordsOf(name, "mode");
     Bond bond;
     if (const YamlNode* members = fields.Find("members")) bond.members = Members(*members, reporter);
     if (const auto mode = fields.Word("mode", modes)) bond.mode = modes[*mode];
-    bond.options = Options(fields, kBondOptions, "bond", reporter);
+    bond.options = Options(fields, "bond", "mode", reporter);
     return bond;
   }
   if (name == "vrf") {
@@ -262,7 +310,7 @@ InterfaceType NodeDecoder::DecodeType(const Fields& fields, std::size_t type, st
     }
     return vrf;
   }
-  if (name == "macsec") return Macsec{.link = parent(), .options = Options(fields, kMacsecOptions, "macsec", reporter)};
+  if (name == "macsec") return Macsec{.link = parent(), .options = MacsecOptions(fields, reporter)};
   if (name == "wireguard") return DecodeWireguard(fields, interface, reporter);
   if (name == "tap" || name == "tun") return DecodeTap(fields, name);
   if (name == "physical") {
@@ -359,7 +407,7 @@ InterfaceType NodeDecoder::DecodeTunnel(const Fields& fields, const std::string&
   tunnel.dev = fields.Get<ParentDevice>("dev", ReadParent);
   tunnel.port = fields.Number<std::uint16_t>("port", 1);
   if (kind == "geneve") RequireUnlessFragment(fields, "id");
-  for (const std::string& key : kTunnelKeys) {
+  for (const std::string& key : TunnelKeys()) {
     const YamlNode* value = fields.Find(key);
     if (value != nullptr && FindLinkOption(kind, key) == nullptr) {
       reporter.Wrong(value->at, fmt::format("{} interfaces have no {}", kind, Quote(key)));
@@ -370,9 +418,15 @@ InterfaceType NodeDecoder::DecodeTunnel(const Fields& fields, const std::string&
 
 InterfaceType NodeDecoder::DecodeWireguard(const Fields& fields, std::size_t interface, const Reporter& reporter) {
   Wireguard wireguard;
-  wireguard.private_key = fields.Text("private_key").value_or("");
+  wireguard.private_key = fields.Get<std::string>("private_key", ReadPrivateKey).value_or("");
   wireguard.private_key_file = fields.Text("private_key_file").value_or("");
-  wireguard.auto_key = fields.Bool("auto").value_or(false);
+  const std::optional<bool> auto_key = fields.Bool("auto");
+  wireguard.auto_key = auto_key.value_or(false);
+  // One that is refused, or misspelt, is one.
+  const bool is_told = fields.has_unknown() || fields.Find("private_key") != nullptr ||
+                       fields.Find("private_key_file") != nullptr || (fields.Find("auto") != nullptr && !auto_key);
+  const bool has_none = wireguard.private_key.empty() && wireguard.private_key_file.empty() && !wireguard.auto_key;
+  if (is_told && has_none) wireguard.private_key = kSecretPlace;
   wireguard.listen_port = fields.Number<std::uint16_t>("listen_port", 1);
   const YamlNode* peers = fields.Find("peers");
   if (peers == nullptr) return wireguard;
@@ -382,7 +436,7 @@ InterfaceType NodeDecoder::DecodeWireguard(const Fields& fields, std::size_t int
     if (!peer.is_map()) return;
     WireguardPeer out;
     out.node = peer.Name("node").value_or("");
-    out.public_key = peer.Text("public_key").value_or("");
+    out.public_key = peer.Get<std::string>("public_key", ReadPublicKey).value_or("");
     if ((peer.Find("node") != nullptr) == (peer.Find("public_key") != nullptr) && !peer.has_unknown()) {
       reporter.Wrong(item.at, "a peer has either \"node\" or \"public_key\"");
     }

@@ -4,6 +4,8 @@
 #include <set>
 #include <tuple>
 
+#include "topology/secrets.h"
+
 namespace runner {
 namespace {
 
@@ -51,7 +53,8 @@ std::size_t BytesOf(std::string_view text, int count) {
 template <class T>
 void FillExcerpt(T& told, const Lines& lines) {
   if (!told.at.known()) return;
-  std::string_view line = lines.Line(told.at.line);
+  const std::string shown = WithoutSecrets(lines.Line(told.at.line));
+  std::string_view line = shown;
   told.excerpt_column = 1;
   if (line.size() > kLongestExcerpt && told.at.column > kLongestExcerpt / 2) {
     const int skipped = told.at.column - 1 - kShownBefore;

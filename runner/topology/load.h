@@ -21,6 +21,9 @@ struct LoadOptions {
   std::optional<std::string> name = {};  // --name: instead of the file's `name`
 };
 
+/// What stands in print for a secret.
+inline constexpr const char* kSecretPlace = "(secret)";
+
 struct LoadResult {
   std::optional<Topology> topology;  // present exactly if no error (severity kError) was found
   Errors errors;                     // sorted by place; warnings too
@@ -42,7 +45,8 @@ LoadResult LoadTopologyFile(const LoadOptions& options);
 /// these; `validate` does not.
 Errors FindUnbuilt(const Topology& topology);
 
-/// The topology with everything filled in, as a file that loads to an equal Topology.
+/// The topology with everything filled in, as a file that loads to an equal Topology, but for secrets: where they stood
+/// is kSecretPlace.
 std::string PrintYaml(const Topology& topology);
 /// The same document as JSON text.
 std::string PrintJson(const Topology& topology);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "topology/load.h"
 #include "topology/print.h"
 
 namespace runner::print {
@@ -127,7 +128,7 @@ class TypeWriter {
   }
   void operator()(const Wireguard& wireguard) {
     out_["type"] = "wireguard";
-    if (!wireguard.private_key.empty()) out_["private_key"] = Escaped(wireguard.private_key);
+    if (!wireguard.private_key.empty()) out_["private_key"] = kSecretPlace;
     if (!wireguard.private_key_file.empty()) out_["private_key_file"] = Escaped(wireguard.private_key_file);
     if (wireguard.auto_key) out_["auto"] = true;
     if (wireguard.listen_port) out_["listen_port"] = *wireguard.listen_port;

@@ -270,6 +270,7 @@ void Resolve(Draft& draft, Diagnostics& diagnostics) {
   HandOutAddresses(draft, names, diagnostics);
   ResolveReferences(draft, names, diagnostics);
   ResolveUplinks(draft, names, diagnostics);
+  ResolvePeers(draft, diagnostics);
   OrderEnds(draft.topology);
   CheckTypes(draft, diagnostics);
   GiveMacs(draft.topology);

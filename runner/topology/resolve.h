@@ -60,6 +60,9 @@ void ResolveReferences(Draft& draft, NameIndex& names, Diagnostics& diagnostics)
 /// `from` of uplinks, and `ports` written out per family.
 void ResolveUplinks(Draft& draft, NameIndex& names, Diagnostics& diagnostics);
 
+/// Peers of wireguard that are nodes: which interface is meant, where it is reached, what may come from it.
+void ResolvePeers(Draft& draft, const Diagnostics& diagnostics);
+
 /// All of it. The Topology is whole when no error was found; else what a refused entry may have given is filled in or
 /// taken out, so that ValidateTopology does not judge it.
 void Resolve(Draft& draft, Diagnostics& diagnostics);

@@ -1,19 +1,9 @@
 // What the language has and this version does not build yet.
-#include <fmt/format.h>
-
 #include "base/text.h"
 #include "topology/load.h"
 
 namespace runner {
 namespace {
-
-/// The word after `type:`; empty for what is built.
-std::string_view TypeName(const InterfaceType& type) {
-  if (std::holds_alternative<Macsec>(type)) return "macsec";
-  if (std::holds_alternative<Wireguard>(type)) return "wireguard";
-  if (std::holds_alternative<Physical>(type)) return "physical";
-  return {};
-}
 
 class Finder {
  public:
@@ -30,17 +20,8 @@ class Finder {
     errors_.push_back(std::move(error));
   }
 
-  void FindInInterface(const std::string& place, const Interface& interface) {
-    const std::string where = "interface " + Quote(place + ":" + interface.name);
-    if (const std::string_view type = TypeName(interface.type); !type.empty()) {
-      Tell(interface.type_at.known() ? interface.type_at : interface.at, where,
-           fmt::format("interfaces of type `{}`", type));
-    }
-  }
-
   void FindInNode(const Node& node) {
     const std::string where = "node " + Quote(node.name);
-    for (const Interface& interface : node.interfaces) FindInInterface(node.name, interface);
     for (const Process& process : node.processes) {
       Tell(process.at, where + ": process " + Quote(process.name), "processes");
     }

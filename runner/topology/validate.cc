@@ -16,6 +16,7 @@ Errors ValidateTopology(const Topology& topology) {
   validate::CheckUplinks(topology, index, findings);
   validate::CheckPorts(topology, index, findings);
   validate::CheckNodes(topology, index, findings);
+  validate::CheckWireguard(topology, index, findings);
   validate::CheckProcesses(topology, index, findings);
   validate::CheckTests(topology, index, findings);
   Errors errors = findings.Take();

@@ -105,6 +105,7 @@ void CheckNat(const Topology& topology, const Index& index, Findings& findings);
 void CheckUplinks(const Topology& topology, const Index& index, Findings& findings);
 void CheckPorts(const Topology& topology, const Index& index, Findings& findings);
 void CheckNodes(const Topology& topology, const Index& index, Findings& findings);
+void CheckWireguard(const Topology& topology, const Index& index, Findings& findings);
 void CheckProcesses(const Topology& topology, const Index& index, Findings& findings);
 void CheckTests(const Topology& topology, const Index& index, Findings& findings);
 

@@ -162,32 +162,18 @@ void CheckDns(const Node& node, Findings& findings) {
                 fmt::format("the C library asks the first {} nameservers only", kMostNameservers));
 }
 
-/// A wireguard peer that is a node must have an interface to be a peer with.
-void CheckWireguardPeers(const PlaceDevices& place, const Index& index, Findings& findings) {
-  for (const Device& device : place.devices) {
-    if (device.interface == nullptr) continue;
-    const auto* wireguard = std::get_if<Wireguard>(&device.interface->type);
-    if (wireguard == nullptr) continue;
-    for (const WireguardPeer& peer : wireguard->peers) {
-      if (peer.node.empty()) continue;
-      const auto parts = Split(peer.node, ':');
-      const PlaceDevices* other = index.Find({.kind = Place::Kind::kNode, .name = std::string(parts.front())});
-      const std::string where = DeviceName(place.place, device);
-      const std::string tried = "peer " + Quote(peer.node);
-      if (other == nullptr) {
-        findings.Wrong(peer.at, where, tried, "there is no node " + Quote(parts.front()));
-        continue;
-      }
-      const auto is_wireguard = [&](const Device& candidate) {
-        return candidate.interface != nullptr && std::holds_alternative<Wireguard>(candidate.interface->type) &&
-               (parts.size() < 2 || candidate.name == parts[1]);
-      };
-      const auto count = std::ranges::count_if(other->devices, is_wireguard);
-      if (count == 0) {
-        findings.Wrong(peer.at, where, tried, "no wireguard interface is there");
-      } else if (count > 1) {
-        findings.Wrong(peer.at, where, tried, "it has several wireguard interfaces; name one as NODE:IFNAME");
-      }
+/// A card of the host's can be in one node only.
+void CheckCards(const Topology& topology, Findings& findings) {
+  std::map<std::string_view, std::string> takers;
+  for (const Node& node : topology.nodes) {
+    for (const Interface& interface : node.interfaces) {
+      const auto* physical = std::get_if<Physical>(&interface.type);
+      if (physical == nullptr || physical->device.empty()) continue;
+      const std::string name = node.name + ":" + interface.name;
+      const auto [first, is_new] = takers.emplace(physical->device, name);
+      if (is_new) continue;
+      findings.Wrong(interface.type_at.known() ? interface.type_at : interface.at, "interface " + Quote(name), "device",
+                     "the host's " + Quote(physical->device) + " is " + Quote(first->second) + " already");
     }
   }
 }
@@ -199,9 +185,9 @@ void CheckNodes(const Topology& topology, const Index& index, Findings& findings
     if (place.node == nullptr) continue;
     CheckSysctls(place, findings);
     CheckDns(*place.node, findings);
-    CheckWireguardPeers(place, index, findings);
   }
   CheckAttach(topology, findings);
+  CheckCards(topology, findings);
 }
 
 }  // namespace runner::validate

@@ -16,7 +16,7 @@ MATRIX = {}
 @dataclasses.dataclass
 class Kind:
     """Two nodes, NAMEa and NAMEb, with an interface `x0` of this kind in both. In a text `{n}` is 1 in the one and 2 in the
-    other, `{m}` the other way round."""
+    other, `{m}` the other way round, `{o}` the other's letter."""
 
     name: str
     settings: str  # beside `type`
@@ -32,6 +32,7 @@ class Kind:
     drift: str = "link set x0 down"
     listed: str = ""  # as the kernel calls it, where that is another word
     speaks_changed: bool = True  # traffic still crosses it after the change in place
+    keyed: str = ""  # commands in each node that let traffic pass at all
 
     def nodes(self, edit=("", "")):
         text = ""
@@ -39,7 +40,8 @@ class Kind:
             inner = ", ".join(f"'{address}'" for address in self.inner)
             part = (f"  {self.name}{end}:\n    interfaces:\n      eth0: {{{self.outer}}}\n"
                     f"      x0: {{type: {self.name}, {self.settings}, addresses: [{inner}]}}\n{self.rest}")
-            text += part.replace("{n}", n).replace("{m}", m).replace(", ,", ",")
+            other = "b" if end == "a" else "a"
+            text += part.replace("{n}", n).replace("{m}", m).replace("{o}", other).replace(", ,", ",")
         if edit[0] not in text:
             raise AssertionError(f"{edit[0]!r} is not in\n{text}")
         return text.replace(*edit)
@@ -89,6 +91,14 @@ KINDS = [
          ("ikey", "0.0.0.6"), probe="local fd00::1 remote fd00::2", ping=()),
     Kind("geneve", "id: 10, remote: 10.0.0.{m}, ttl: 64", ("ttl: 64", "ttl: 77"), ("id: 10", "id: 20"), ("ttl", 77),
          probe="id 10 remote 10.0.0.2"),
+    Kind("wireguard", "auto: true, listen_port: 51820, peers: [{node: wireguard{o}, keepalive: 25}]",
+         ("listen_port: 51820", "mtu: 1380, listen_port: 51821"), ("listen_port: 51820, ", ""), ("mtu", 1380)),
+    # The keys of its channels come from others: here as ip-macsec(8) sets them.
+    Kind("macsec", "link: eth0, mac: '02:00:00:00:0c:0{n}', port: 11, encrypt: true", ("encrypt: true", "encrypt: false"),
+         ("port: 11", "port: 12"), ("encrypt", False), probe="link lo",
+         keyed="ip macsec add x0 tx sa 0 pn 1 on key 0{n} {n}{n}111111111111111111111111111111; "
+               "ip macsec add x0 rx port 11 address 02:00:00:00:0c:0{m}; "
+               "ip macsec add x0 rx port 11 address 02:00:00:00:0c:0{m} sa 0 pn 1 on key 0{m} {m}{m}111111111111111111111111111111"),
     Kind("tap", "multi_queue: false", ("multi_queue: false", "multi_queue: false, mtu: 1380"),
          ("multi_queue: false", "multi_queue: true"), ("mtu", 1380), ping=(), listed="tun"),
     Kind("tun", "multi_queue: false", ("multi_queue: false", "multi_queue: false, mtu: 1380"),
@@ -185,6 +195,12 @@ class Kinds(Base):
     def silent(self):
         """The kinds across which a ping does not get, or what else stands for traffic does not pass."""
         script = ""
+        for kind in self.kinds:
+            for end, n, m in (("a", "1", "2"), ("b", "2", "1")):
+                # Where they are set already, they stay.
+                words = kind.keyed.replace("{n}", n).replace("{m}", m)
+                if words:
+                    script += f"ip netns exec lab.{kind.name}{end} sh -c '{words}' 2>/dev/null\n"
         for kind in self.kinds:
             flags = " ".join(word for word in kind.ping if not re.search(r"[.:]", word))
             for address in (word for word in kind.ping if re.search(r"[.:]", word)):
@@ -304,6 +320,195 @@ class OnTheHost(Base):
                 self.drifts([["ip", "link", "del", "x0"]], "device a:x0")
                 self.goes(before)
                 self.box.run(["ip", "link", "del", "up0"], check=True)
+
+
+class Wireguard(Base):
+    """Keys and peers."""
+
+    TEXT = """name: lab
+nodes:
+  a:
+    interfaces:
+      eth0: {addresses: [10.0.0.1/24]}
+      wg0: {type: wireguard, private_key_file: a.key, listen_port: 51820, addresses: [10.1.0.1/24, "fd01::1/64"],
+            peers: [{node: b, preshared_key_file: shared}, {public_key: "bSf+aOzQnI0essqY79dley6GcHvC2lPnlweTU69yZXY=", allowed_ips: [10.3.0.0/16]}]}
+  b:
+    interfaces:
+      eth0: {addresses: [10.0.0.2/24]}
+      wg0: {type: wireguard, auto: true, listen_port: 51820, addresses: [10.1.0.2/24, "fd01::2/64"],
+            peers: [{node: a, preshared_key_file: shared}]}
+links: [{endpoints: ["a:eth0", "b:eth0"]}]
+"""
+
+    def setUp(self):
+        super().setUp()
+        if self.missing([("wireguard", "")]):
+            self.skipTest("the kernel has no wireguard")
+        self.secrets = {name: self.box.run(["wg", word], check=True).stdout.strip()
+                        for name, word in (("a.key", "genkey"), ("other", "genkey"), ("shared", "genpsk"))}
+        self.place = self.folder()
+        for name in ("a.key", "shared"):
+            self.write(name, self.secrets[name] + "\n", self.place)
+
+    def lab(self, text, status=0):
+        return self.toporun("up", self.lab_file(text), status=status)
+
+    def lab_file(self, text):
+        """Always the same file: its keys are beside it."""
+        return self.write("lab.yaml", text, self.place)
+
+    def wg(self, what, node="a"):
+        return self.box.run(["wg", "show", "wg0", what], namespace="lab." + node, check=True).stdout.strip()
+
+    def public(self, secret):
+        return self.box.run(["wg", "pubkey"], input=secret, check=True).stdout.strip()
+
+    def test_keys(self):
+        before = self.box.snapshot()
+        self.lab(self.TEXT)
+        self.has_nothing_to_do()
+        self.assertEqual(self.secrets["a.key"], self.wg("private-key"))
+        made = self.wg("private-key", "b")
+        self.reaches(["10.1.0.2", "fd01::2"])
+        self.assertIn(self.secrets["shared"], self.wg("preshared-keys"))
+        mode = self.box.run(["stat", "-c", "%a", f"{support.STATE}/lab/keys"], check=True).stdout.strip()
+        self.assertEqual("600", mode)
+
+        # An edit elsewhere leaves the key that was made; so does the loss of the lab's folder.
+        path = self.lab_file(self.TEXT.replace("10.3.0.0/16", "10.3.0.0/16, 10.4.0.0/16"))
+        self.assertRegex(self.toporun("plan", path).stdout, r"(?m)^~ +peer a:wg0/bSf\S+ +allowed_ips 10.3.0.0/16 → ")
+        self.toporun("up", path)
+        self.assertEqual(made, self.wg("private-key", "b"))
+        self.box.run(["rm", "-r", f"{support.STATE}/lab"], check=True)
+        self.lab(self.TEXT)
+        self.assertEqual(made, self.wg("private-key", "b"))
+        self.reaches(["10.1.0.2"])
+
+        # Another key is a change in place here and another peer there.
+        path = self.lab_file(self.TEXT.replace("private_key_file: a.key", f"private_key: {self.secrets['other']}"))
+        plan = self.toporun("plan", path).stdout
+        self.assertIn(f"public_key {self.public(self.secrets['a.key'])} → {self.public(self.secrets['other'])}", plan)
+        self.assertRegex(plan, r"(?m)^~ +device a:wg0")
+        self.assertRegex(plan, r"(?m)^-/\+ +peer b:wg0/a:wg0")
+        self.toporun("up", path)
+        self.assertEqual(self.secrets["other"], self.wg("private-key"))
+        self.reaches(["10.1.0.2"])
+        shown = plan
+        for words in (["status", "lab"], ["status", "--json", "lab"], ["plan", path], ["plan", "--script", path],
+                      ["validate", "--print", path], ["validate", "--print=json", path], ["inspect", "--json", "lab"],
+                      ["-vv", "up", path]):
+            done = self.toporun(*words)
+            shown += done.stdout + done.stderr
+        shown += self.box.run(["cat", f"{support.STATE}/lab/journal"], check=True).stdout
+        for name, secret in [*self.secrets.items(), ("made", made)]:
+            self.assertNotIn(secret, shown, name)
+
+        # What somebody did by hand is told and put right, and undone to what it was where a run fails.
+        third = self.box.run(["wg", "genkey"], check=True).stdout
+        self.drifts([["sh", "-c", f"echo {third.strip()} | wg set wg0 private-key /dev/stdin"]], "device a:wg0")
+        self.drifts([["wg", "set", "wg0", "listen-port", "7"]], "device a:wg0")
+        peer = self.public(made)
+        self.drifts([["wg", "set", "wg0", "peer", peer, "remove"]], "peer a:wg0/b:wg0")
+        self.drifts([["wg", "set", "wg0", "peer", peer, "allowed-ips", "10.9.9.0/24"]], "peer a:wg0/b:wg0")
+        self.drifts([["wg", "set", "wg0", "peer", peer, "persistent-keepalive", "9"]], "peer a:wg0/b:wg0")
+        self.drifts([["wg", "set", "wg0", "peer", peer, "preshared-key", "/dev/null"]], "peer a:wg0/b:wg0")
+        self.reaches(["10.1.0.2"])
+        self.box.run(["sh", "-c", f"echo {third.strip()} | wg set wg0 private-key /dev/stdin"], namespace="lab.a", check=True)
+        self.lab(self.TEXT.replace("  b:\n", "  c: {exec: [['false']]}\n  b:\n"), status=1)
+        self.assertEqual(third.strip(), self.wg("private-key"))
+        self.goes(before)
+
+
+class Cards(Base):
+    """A card of the host's in a node: here the end of a veth, whose other end plays the rest of the world."""
+
+    TEXT = "name: lab\nnodes: {a: {interfaces: {wan0: {type: physical, device: card0, addresses: [10.8.0.9/24]}}}}\n"
+    CARDS = """
+        for n in 0 1; do
+          ip link add card$n type veth peer name far$n
+          ip link set card$n mtu 1400 txqueuelen 77 alias 'the way out'
+          ip address add 10.8.$n.2/24 dev far$n
+          ip address add 10.8.$n.1/24 brd + dev card$n; ip address add fd08:$n::1/64 dev card$n nodad
+          ip link set far$n up; ip link set card$n up
+          ip route add 10.66.$n.0/24 via 10.8.$n.7 dev card$n metric 5
+        done"""
+
+    def setUp(self):
+        super().setUp()
+        self.box.run(["sh", "-ec", self.CARDS], check=True)
+        self.box.settle()
+        self.before = self.box.snapshot()
+
+    def is_as_before(self):
+        """But for the order in which equal routes of several cards stand: that of their coming."""
+        self.box.settle()
+        lines = self.before.difference(self.box.snapshot()).splitlines()
+        self.assertEqual([], [line for line in lines if '"dst": "fe80::/64"' not in line and '"dst": "ff00::/8"' not in line])
+
+    def on_host(self, name):
+        return self.box.run(["ip", "link", "show", name]).returncode == 0
+
+    def test_a_card_comes_and_goes(self):
+        self.lab(self.TEXT)
+        self.assertFalse(self.on_host("card0"))
+        first = self.link("a", "wan0")
+        self.assertEqual((1400, 77), (first["mtu"], first["txqlen"]))
+        self.has_nothing_to_do()
+        self.fill("physical", "up")
+        self.box.run(["ip", "address", "add", "10.8.0.2/32", "dev", "lo"])
+        self.reaches(["10.8.0.2"])
+        self.box.run(["ip", "address", "del", "10.8.0.2/32", "dev", "lo"])
+        self.fill("physical", "traffic")
+        path = self.write("lab.yaml", self.TEXT.replace("device: card0", "device: card0, mtu: 1300"))
+        self.assertRegex(self.toporun("plan", path).stdout, r"(?m)^~ +physical a:wan0  mtu 1400 → 1300")
+        self.toporun("up", path)
+        self.assertEqual((first["ifindex"], 1300), (self.link("a", "wan0")["ifindex"], self.link("a", "wan0")["mtu"]))
+        self.fill("physical", "in place")
+        path = self.write("lab.yaml", self.TEXT.replace("card0", "card1"))
+        self.assertRegex(self.toporun("plan", path).stdout, r"(?m)^-/\+ +physical a:wan0 .*card card0 → card1")
+        self.toporun("up", path)
+        self.as_recorded()
+        self.assertTrue(self.on_host("card0"))
+        self.assertFalse(self.on_host("card1"))
+        self.lab(self.TEXT)
+        self.fill("physical", "replace")
+        self.drifts([["ip", "link", "set", "wan0", "down"]], "physical a:wan0")
+        self.drifts([["ip", "address", "del", "10.8.0.9/24", "dev", "wan0"]], "address a:wan0/10.8.0.9/24")
+        self.fill("physical", "drift")
+        self.toporun("down", "lab")
+        self.is_as_before()
+        self.fill("physical", "down")
+
+    def test_the_host_has_it_back_after_a_failure(self):
+        self.lab(self.TEXT.replace("}}}}", "}}, exec: [['false']]}}"), status=1)
+        self.is_as_before()
+
+    def test_without_the_record_it_is_at_least_given_back(self):
+        self.lab(self.TEXT)
+        self.box.run(["rm", "-r", f"{support.STATE}/lab"], check=True)
+        told = self.toporun("down", "lab")
+        self.assertIn("card0 is back on the host; which addresses and settings it had there is not known", told.stderr)
+        self.assertTrue(self.on_host("card0"))
+        link = self.box.json(["ip", "-j", "-d", "link", "show", "card0"])[0]
+        self.assertEqual(("default", None), (link["group"], link.get("ifalias")))
+        self.assertEqual([], self.box.namespaces())
+
+    def test_what_is_not_there_is_told_before_anything_is_touched(self):
+        done = self.lab(self.TEXT.replace("card0", "card9"), status=1)
+        self.assertIn('move "card9" into the node: the host has no such interface (did you mean "card', done.stderr)
+        done = self.lab(self.TEXT.replace("card0", "lo"), status=1)
+        self.assertIn("no namespace gives its loopback away", done.stderr)
+        self.is_as_before()
+
+    def test_its_name_may_be_taken_meanwhile(self):
+        self.lab(self.TEXT)
+        self.box.run(["ip", "link", "add", "card0", "type", "veth", "peer", "name", "other"], check=True)
+        done = self.toporun("down", "lab", status=1)
+        self.assertIn('another interface there is called "card0" by now', done.stderr)
+        self.assertIsNotNone(self.link("a", "wan0"), "not lost with its namespace")
+        self.box.run(["ip", "link", "del", "card0"], check=True)
+        self.toporun("down", "lab")
+        self.is_as_before()
 
 
 class Ports(Base):

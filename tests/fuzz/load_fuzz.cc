@@ -40,6 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string printed = runner::PrintYaml(*result.topology);
   const runner::LoadResult again = runner::LoadTopology(printed, options);
   Require(again.ok(), "what is printed loads");
-  Require(*again.topology == *result.topology, "load, print and load again is the same");
+  // A secret is not printed.
+  const bool is_whole = printed.find(runner::kSecretPlace) == std::string::npos;
+  Require(!is_whole || *again.topology == *result.topology, "load, print and load again is the same");
+  Require(runner::PrintYaml(*again.topology) == printed, "it is printed the same again");
   return 0;
 }

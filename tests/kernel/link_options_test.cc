@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <gmock/gmock.h>
+#include <linux/if_macsec.h>
 #include <linux/rtnetlink.h>
 
 #include "base/link_types.h"
@@ -25,7 +26,8 @@ std::string SomeValue(const LinkOption& option) {
     case Form::kWord16:
     case Form::kWord32:
     case Form::kWordBe16:
-      return std::string(option.words.back().text);
+    case Form::kWord64:
+      return std::string(option.words[1].text);
     case Form::kFlag:
       return "on";
     case Form::kAddress:
@@ -35,8 +37,10 @@ std::string SomeValue(const LinkOption& option) {
       return "10.0.0.1,10.0.0.2";
     case Form::kMac:
       return "02:00:00:00:00:01";
+    case Form::kChannel:
+      return "020000000001000b";
     default:
-      return std::to_string(std::max<std::int64_t>(option.least, 7));
+      return std::to_string(option.most != 0 ? option.most : std::max<std::int64_t>(option.least, 7));
   }
 }
 
@@ -44,6 +48,8 @@ TEST(LinkOptions, EveryOptionIsReadBackFromWhatItIsWrittenAs) {
   for (const LinkType& type : LinkTypes()) {
     for (const LinkOption& option : type.options) {
       if (option.form == LinkOption::Form::kTunUser || option.attribute + option.attribute6 == 0) continue;
+      // The kernel takes it, and tells it with the channel.
+      if (option.form == LinkOption::Form::kChannelPort) continue;
       NetlinkMessage message(RTM_NEWLINK, 0);
       const LinkOptions options = {{std::string(option.name), SomeValue(option)}};
       const Status encoded = EncodeLinkOptions(message, std::string(type.name), options);
@@ -53,6 +59,17 @@ TEST(LinkOptions, EveryOptionIsReadBackFromWhatItIsWrittenAs) {
           << type.name;
     }
   }
+}
+
+TEST(LinkOptions, TheKernelsOldNumberOfTheDefaultCipherIsThatCipher) {
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  message.PutBytes(IFLA_MACSEC_SCI, "\x02\0\0\0\0\x01\x01\x02", 8);
+  const std::uint64_t old = MACSEC_DEFAULT_CIPHER_ID;
+  message.PutBytes(IFLA_MACSEC_CIPHER_SUITE, &old, sizeof old);
+  const auto told = DecodeLinkOptions("macsec", NetlinkAttributes::Of(*message.header(), 0, kHighestLinkOption));
+  EXPECT_THAT(told, Contains(Pair("cipher", "gcm-aes-128")));
+  EXPECT_THAT(told, Contains(Pair("sci", "0200000000010102")));
+  EXPECT_THAT(told, Contains(Pair("port", "258")));
 }
 
 TEST(LinkOptions, WhatTheTypeDoesNotHaveIsRefused) {

@@ -32,7 +32,7 @@ nodes:
       b: {type: bond, members: [e], mode: 802.3ad, miimon: 100, lacp_rate: fast}
       r: {type: vrf, table: 10, members: [f]}
       g: {type: ip6gre, local: "fd00::1", remote: "fd00::2", key: 5, ttl: 64}
-      w: {type: wireguard, auto: true, peers: [{public_key: abc, endpoint: "10.1.0.2:51820", allowed_ips: [10.0.0.0/8, 10.9.9.9]}]}
+      w: {type: wireguard, auto: true, peers: [{public_key: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", endpoint: "10.1.0.2:51820", allowed_ips: [10.0.0.0/8, 10.9.9.9]}]}
       t: {type: tun, user: root}
       p: {type: physical, device: eth9}
 )");

@@ -32,6 +32,7 @@ TEST(Unbuilt, NamesEachThingAtItsPlace) {
       d0: {type: dummy}
       m0: {type: macsec, link: eth0}
       wg0: {type: wireguard, auto: true}
+      card0: {type: physical, device: enp7s0}
       eth0: {impair: {delay: 20ms}}
     processes: {web: {command: sleep 1}}
     files: {/etc/motd: {content: hello}}
@@ -44,12 +45,10 @@ links:
   - endpoints: ["a:eth0", "b:eth0"]
   - endpoints: ["b:eth1", {bridge: sw, port: p1, vlans: {pvid: 10}}]
 )"),
-              ElementsAre("5:18: interface \"a:m0\": this version does not build interfaces of type `macsec` yet",
-                          "6:19: interface \"a:wg0\": this version does not build interfaces of type `wireguard` yet",
-                          "8:17: node \"a\": process \"web\": this version does not build processes yet",
-                          "9:13: node \"a\": file \"/etc/motd\": this version does not build `files` of a node yet",
-                          "10:13: node \"a\": bind \"/srv\": this version does not build `binds` of a node yet",
-                          "11:13: node \"a\": tmpfs \"/run/frr\": this version does not build `tmpfs` of a node yet"));
+              ElementsAre("9:17: node \"a\": process \"web\": this version does not build processes yet",
+                          "10:13: node \"a\": file \"/etc/motd\": this version does not build `files` of a node yet",
+                          "11:13: node \"a\": bind \"/srv\": this version does not build `binds` of a node yet",
+                          "12:13: node \"a\": tmpfs \"/run/frr\": this version does not build `tmpfs` of a node yet"));
 }
 
 TEST(Unbuilt, LetsPassWhatIsBuilt) {
