@@ -16,9 +16,9 @@ struct Sign {
 };
 // Those that begin with another one first.
 constexpr std::array kSigns = {
-    Sign{"<=", Comparison::Operator::kAtMost},  Sign{">=", Comparison::Operator::kAtLeast},
-    Sign{"==", Comparison::Operator::kEqual},   Sign{"!=", Comparison::Operator::kNotEqual},
-    Sign{"<", Comparison::Operator::kLess},     Sign{">", Comparison::Operator::kMore},
+    Sign{"<=", Comparison::Operator::kAtMost}, Sign{">=", Comparison::Operator::kAtLeast},
+    Sign{"==", Comparison::Operator::kEqual},  Sign{"!=", Comparison::Operator::kNotEqual},
+    Sign{"<", Comparison::Operator::kLess},    Sign{">", Comparison::Operator::kMore},
     Sign{"=", Comparison::Operator::kEqual},
 };
 

@@ -18,8 +18,8 @@ struct Pair {
   std::string why = {};  // where it was not
 };
 
-/// Those that can be asked for: neither loopback nor link-local addresses, nor an uplink's, nor one that the asking node
-/// has itself or has no address of the family for.
+/// Those that can be asked for: neither loopback nor link-local addresses, nor an uplink's, nor one that the asking
+/// node has itself or has no address of the family for.
 std::vector<Pair> PairsOf(const AddressBook& book, std::optional<Family> family);
 
 using OpenVantage = std::function<Result<std::unique_ptr<Vantage>>(const std::string& node)>;

@@ -10,7 +10,7 @@
 namespace runner::check {
 
 struct Connection {
-  Fd socket = {};           // closed where it was not made
+  Fd socket = {};            // closed where it was not made
   std::string refused = {};  // then why: "connection refused"
   Clock::duration took{0};
 };

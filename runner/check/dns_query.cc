@@ -66,7 +66,7 @@ std::optional<std::string> DnsQuery(std::uint16_t id, std::string_view name, Fam
   std::string out;
   Put16(out, id);
   Put16(out, kRecursionDesired);
-  Put16(out, 1);                            // question
+  Put16(out, 1);                              // question
   for (int i = 0; i < 3; ++i) Put16(out, 0);  // answers, authorities, more
   for (const std::string_view label : Split(name, '.')) {
     if (label.empty() || label.size() > kLongestLabel) return std::nullopt;

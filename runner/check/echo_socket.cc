@@ -30,8 +30,8 @@ static_assert(sizeof(EchoHeader) == 8);
 std::uint16_t Checksum(std::string_view bytes) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
-    sum += static_cast<std::uint32_t>(static_cast<std::uint8_t>(bytes[i]) << 8 |
-                                      static_cast<std::uint8_t>(bytes[i + 1]));
+    sum +=
+        static_cast<std::uint32_t>(static_cast<std::uint8_t>(bytes[i]) << 8 | static_cast<std::uint8_t>(bytes[i + 1]));
   }
   if (bytes.size() % 2 == 1) sum += static_cast<std::uint32_t>(static_cast<std::uint8_t>(bytes.back()) << 8);
   while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);

@@ -53,7 +53,8 @@ std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
     parsed.port = split->port;
   } else {
     parsed.host = parsed.authority;
-    if (parsed.host.starts_with('[') && parsed.host.ends_with(']')) parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+    if (parsed.host.starts_with('[') && parsed.host.ends_with(']'))
+      parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
   }
   if (parsed.host.empty()) return std::nullopt;
   return parsed;

@@ -136,7 +136,9 @@ std::string Expected(const Check& check) {
     const std::string how = dot == std::string::npos ? "" : name.substr(dot + 1);
     const bool is_text = name.starts_with("std");
     parts.push_back(fmt::format("{}{} {}", name.substr(0, dot),
-                                how.empty() || how == "equals" ? "" : how == "json" ? " with" : " that " + how,
+                                how.empty() || how == "equals" ? ""
+                                : how == "json"                ? " with"
+                                                               : " that " + how,
                                 is_text ? Quote(expected) : expected));
   }
   return Join(parts, ", ");

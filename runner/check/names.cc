@@ -123,8 +123,8 @@ std::vector<IpAddress> FindInHosts(std::string_view file, std::string_view name,
     if (words.empty()) continue;
     const auto address = IpAddress::Parse(words[0]);
     if (!address || !Fits(*address, family)) continue;
-    const bool is_named = std::any_of(words.begin() + 1, words.end(),
-                                      [name](std::string_view word) { return IsSameName(word, name); });
+    const bool is_named =
+        std::any_of(words.begin() + 1, words.end(), [name](std::string_view word) { return IsSameName(word, name); });
     if (is_named) found.push_back(*address);
   }
   std::ranges::stable_sort(found, {}, &IpAddress::family);

@@ -11,8 +11,8 @@
 
 namespace runner::check {
 
-/// The name's addresses (of the family) by the hosts file, else by the resolver; IPv4 first. An error says why there are
-/// none.
+/// The name's addresses (of the family) by the hosts file, else by the resolver; IPv4 first. An error says why there
+/// are none.
 Result<std::vector<IpAddress>> ResolveName(Vantage& from, const std::string& name, std::optional<Family> family,
                                            const Patience& patience);
 

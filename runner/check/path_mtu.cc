@@ -44,10 +44,8 @@ class Search {
   /// `size` itself when it came through, the MTU in the way, or nothing.
   std::optional<std::uint32_t> TryOne(std::uint32_t size) {
     const std::uint16_t sequence = ++sequence_;
-    const Status sent = socket_.Send({.to = to_,
-                                      .sequence = sequence,
-                                      .payload = size - EchoOverhead(to_.family()),
-                                      .whole = true});
+    const Status sent =
+        socket_.Send({.to = to_, .sequence = sequence, .payload = size - EchoOverhead(to_.family()), .whole = true});
     if (!sent.ok() && sent.error().code != EMSGSIZE) return std::nullopt;
     const Patience wait = patience_.AtMost(reply_);
     do {

@@ -24,9 +24,9 @@ Result<Reading> ProbeHttp(const Check& check, const Lab& lab, Vantage& from, con
     return reading;
   }
   const Clock::time_point begin = Clock::now() - connection.took;
-  const std::string request = fmt::format(
-      "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: toporun\r\nAccept: */*\r\nConnection: close\r\n\r\n", url->path,
-      url->authority);
+  const std::string request =
+      fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: toporun\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+                  url->path, url->authority);
   if (const Status sent = SendAll(connection.socket.get(), request, wait); !sent.ok()) {
     reading.seen = who + ": " + sent.error().text();
     return reading;
@@ -34,7 +34,8 @@ Result<Reading> ProbeHttp(const Check& check, const Lab& lab, Vantage& from, con
   const auto text = ReceiveAll(connection.socket.get(), kMost, wait);
   const auto answer = text.ok() ? ParseHttpAnswer(*text) : std::nullopt;
   if (!answer) {
-    reading.seen = who + (text.ok() ? (text->empty() ? " says nothing" : " does not speak HTTP") : ": " + text.error().text());
+    reading.seen =
+        who + (text.ok() ? (text->empty() ? " says nothing" : " does not speak HTTP") : ": " + text.error().text());
     return reading;
   }
   reading.reached = answer->code >= 200 && answer->code < 400;

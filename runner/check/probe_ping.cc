@@ -13,7 +13,7 @@
 namespace runner::check {
 namespace {
 
-constexpr Milliseconds kBetween{10};    // two requests
+constexpr Milliseconds kBetween{10};     // two requests
 constexpr Milliseconds kForReply{1000};  // after the last one
 
 class Pinging {
@@ -31,10 +31,12 @@ class Pinging {
   Reading Told() const {
     Reading reading{.reached = !answered_.empty()};
     const std::size_t sent = sent_at_.size();
-    const double loss = sent == 0 ? 100 : 100.0 * static_cast<double>(sent - answered_.size()) / static_cast<double>(sent);
+    const double loss =
+        sent == 0 ? 100 : 100.0 * static_cast<double>(sent - answered_.size()) / static_cast<double>(sent);
     reading.values["loss"] = loss;
     if (reading.reached) {
-      const double rtt = static_cast<double>(std::chrono::nanoseconds(total_).count()) / static_cast<double>(answered_.size());
+      const double rtt =
+          static_cast<double>(std::chrono::nanoseconds(total_).count()) / static_cast<double>(answered_.size());
       reading.values["rtt"] = rtt;
       reading.seen = fmt::format("{} answers after {}", to_.text(), QuantityText(rtt, Quantity::kTime));
       if (count_ > 1) reading.seen += fmt::format(" on average, {} lost", QuantityText(loss, Quantity::kShare));

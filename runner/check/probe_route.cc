@@ -34,9 +34,8 @@ Result<std::optional<RouteInfo>> FindCovering(NetlinkSocket& socket, const IpPre
   for (RouteInfo& route : TRY(ReadRoutes(socket))) {
     if (route.table != table || route.family() != prefix.family() || !route.to.Contains(prefix)) continue;
     if (route.nexthops.empty()) continue;
-    const bool is_better =
-        !best || route.to.length() > best->to.length() ||
-        (route.to.length() == best->to.length() && route.metric < best->metric);
+    const bool is_better = !best || route.to.length() > best->to.length() ||
+                           (route.to.length() == best->to.length() && route.metric < best->metric);
     if (is_better) best = std::move(route);
   }
   return best;

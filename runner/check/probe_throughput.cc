@@ -68,7 +68,8 @@ Amount Pump(const Stream& stream, const Patience& patience) {
   std::array<pollfd, 2> ends = {pollfd{.fd = stream.sender.get(), .events = POLLOUT, .revents = 0},
                                 pollfd{.fd = stream.receiver.get(), .events = POLLIN, .revents = 0}};
   while (!patience.is_over() && WaitFor(ends, patience)) {
-    if (ends[0].revents != 0 && send(ends[0].fd, kBytes.data(), kBytes.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN) break;
+    if (ends[0].revents != 0 && send(ends[0].fd, kBytes.data(), kBytes.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+      break;
     if (ends[1].revents == 0) continue;
     const ssize_t got = recv(ends[1].fd, buffer.data(), buffer.size(), 0);
     if (got <= 0) continue;
@@ -89,7 +90,8 @@ Result<Reading> ProbeThroughput(const Check& check, const Lab& lab, Vantage& fro
   const IpAddress to = TRY(ResolveHost(lab, from, check.target, check.family, patience));
   const NodeAddresses* owner = lab.book.Owner(to);
   if (owner == nullptr) {
-    return Fail("measure the throughput to " + Quote(check.target), to.text() + " is no address of one node of the lab");
+    return Fail("measure the throughput to " + Quote(check.target),
+                to.text() + " is no address of one node of the lab");
   }
   const Listening listening = TRY(Listen(*TRY(lab.at(owner->node)), to));
   Reading reading{.seen = fmt::format("no connection to {}", to.text())};

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "check/attempt.h"
 #include "base/text.h"
+#include "check/attempt.h"
 
 namespace runner::check {
 namespace {

@@ -1,5 +1,5 @@
-// Where a check is made from: a node of the lab, or outside of it. Sockets stay in the namespace where they were opened,
-// so one process probes from everywhere and no node needs a tool of its own.
+// Where a check is made from: a node of the lab, or outside of it. Sockets stay in the namespace where they were
+// opened, so one process probes from everywhere and no node needs a tool of its own.
 #pragma once
 #include <chrono>
 #include <functional>

@@ -27,8 +27,8 @@ std::string Sentence(const TestVerdict& test, std::size_t index) {
   if (step.verdict == Verdict::kSkipped || step.expected.empty()) return text + step.found;
   text += fmt::format("expected {}, but {}", step.expected, step.found);
   if (step.tries > 0) {
-    text += fmt::format(" ({} for {:.2f} s)", step.tries == 1 ? "tried once" : fmt::format("tried {} times", step.tries),
-                        Seconds(step.took));
+    text += fmt::format(" ({} for {:.2f} s)",
+                        step.tries == 1 ? "tried once" : fmt::format("tried {} times", step.tries), Seconds(step.took));
   }
   return text;
 }
@@ -70,8 +70,8 @@ std::string Tally(const std::vector<Verdicts>& labs, std::chrono::nanoseconds to
     skipped += lab.Count(Verdict::kSkipped);
   }
   const std::size_t all = ok + failed + skipped;
-  return fmt::format("{} test{}: {} ok, {} failed, {} skipped ({:.2f} s)", all, all == 1 ? "" : "s", ok, failed, skipped,
-                     Seconds(took));
+  return fmt::format("{} test{}: {} ok, {} failed, {} skipped ({:.2f} s)", all, all == 1 ? "" : "s", ok, failed,
+                     skipped, Seconds(took));
 }
 
 Json VerdictsJson(const Verdicts& verdicts) {
@@ -79,8 +79,9 @@ Json VerdictsJson(const Verdicts& verdicts) {
   for (const TestVerdict& test : verdicts.tests) {
     Json steps = Json::array();
     for (const StepVerdict& step : test.steps) {
-      Json one = {{"what", step.what},   {"verdict", VerdictName(step.verdict)}, {"expected", step.expected},
-                  {"found", step.found}, {"tries", step.tries},                  {"seconds", Seconds(step.took)}};
+      Json one = {{"what", step.what},         {"verdict", VerdictName(step.verdict)},
+                  {"expected", step.expected}, {"found", step.found},
+                  {"tries", step.tries},       {"seconds", Seconds(step.took)}};
       if (step.line > 0) one["line"] = step.line;
       steps.push_back(std::move(one));
     }
@@ -136,7 +137,8 @@ std::string JunitXml(const std::vector<Verdicts>& labs) {
     failed += lab.Count(Verdict::kFailed);
     skipped += lab.Count(Verdict::kSkipped);
     took += lab.took;
-    suites += fmt::format(R"(  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}" time="{}">)" "\n",
+    suites += fmt::format(R"(  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}" time="{}">)"
+                          "\n",
                           XmlEscape(lab.lab), lab.tests.size(), lab.Count(Verdict::kFailed),
                           lab.Count(Verdict::kSkipped), seconds(lab.took));
     for (const TestVerdict& test : lab.tests) {

@@ -19,9 +19,9 @@ struct ReportOptions {
 
 struct CheckOptions {
   std::string lab;
-  std::string pattern;       // a glob over the names of tests; empty: all
-  std::optional<Check> one;  // in place of the file's tests
-  bool all_pairs = false;    // every node to every other's addresses instead
+  std::string pattern;                              // a glob over the names of tests; empty: all
+  std::optional<Check> one;                         // in place of the file's tests
+  bool all_pairs = false;                           // every node to every other's addresses instead
   std::optional<Family> family;                     // with all_pairs
   std::optional<std::chrono::milliseconds> within;  // with all_pairs
   ReportOptions report;

@@ -92,7 +92,9 @@ Result<check::NodeAddresses> ReadNode(const Context& context, const RecordedPlac
   const std::vector<AddressInfo> addresses = TRY(ReadAddresses(socket));
   std::ranges::stable_sort(links, {}, [&](const LinkInfo& link) { return OrderOf(topology, place.node, link); });
   for (const LinkInfo& link : links) {
-    check::InterfaceAddresses interface{.name = link.name, .leads_out = uplinks.contains(place.node + ":" + link.name)};
+    check::InterfaceAddresses interface {
+      .name = link.name, .leads_out = uplinks.contains(place.node + ":" + link.name)
+    };
     for (const AddressInfo& address : addresses) {
       if (address.index == link.index) interface.addresses.push_back(address.prefix);
     }

@@ -13,8 +13,8 @@ namespace runner {
 
 class CheckedLab {
  public:
-  /// Inside the lab. `topology` tells the order of interfaces, where it is known; `outside` may be null, where outside is
-  /// here.
+  /// Inside the lab. `topology` tells the order of interfaces, where it is known; `outside` may be null, where outside
+  /// is here.
   static Result<std::unique_ptr<CheckedLab>> Open(const Context& context, const LabPlaces& places,
                                                   const Topology* topology, const OutsideProcess* outside);
   CheckedLab(const CheckedLab&) = delete;

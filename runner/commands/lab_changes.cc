@@ -58,9 +58,7 @@ Context Quietly(Context context) {
 
 }  // namespace
 
-Status LabChanges::Remember() const {
-  return ReplaceFile(MarkPath(context_, places_.lab), "", 0600);
-}
+Status LabChanges::Remember() const { return ReplaceFile(MarkPath(context_, places_.lab), "", 0600); }
 
 Status LabChanges::SetUp(const Device& device, bool up) const {
   OpenDevice open = TRY(OpenIt(context_, places_, device.first, device.second));

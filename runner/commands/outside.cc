@@ -29,7 +29,8 @@ Json OutputJson(const check::Output& output) {
 /// The value, and the descriptor that goes along with it.
 Result<std::pair<Json, Fd>> Answer(const Json& request) {
   if (request["do"] == "socket") {
-    Fd opened = TRY(OpenSocketHere(request["domain"].get<int>(), request["type"].get<int>(), request["protocol"].get<int>()));
+    Fd opened =
+        TRY(OpenSocketHere(request["domain"].get<int>(), request["type"].get<int>(), request["protocol"].get<int>()));
     return std::pair(Json(), std::move(opened));
   }
   const check::Output output = TRY(RunAndKeep({}, request["command"].get<std::vector<std::string>>(),

@@ -69,8 +69,8 @@ std::string FindUnset(const Source& source, const Settings& set, const Errors& e
   std::string why;
   for (const Error& error : errors) {
     if (error.severity == Severity::kWarning) continue;
-    const bool is_unset = std::ranges::any_of(
-        unset, [&error](const std::string& name) { return error.why.starts_with(Quote(name)); });
+    const bool is_unset =
+        std::ranges::any_of(unset, [&error](const std::string& name) { return error.why.starts_with(Quote(name)); });
     if (!is_unset) return {};
     if (why.empty()) why = error.why;
   }
@@ -144,7 +144,8 @@ class Yard {
     std::vector<check::Verdicts> done(files_.size());
     std::vector<bool> has_run(files_.size(), false);
     while (true) {
-      while (next_ < files_.size() && running_.size() < static_cast<std::size_t>(options_.jobs) && !Interrupts::asked()) {
+      while (next_ < files_.size() && running_.size() < static_cast<std::size_t>(options_.jobs) &&
+             !Interrupts::asked()) {
         const std::size_t index = next_++;
         if (files_[index].skip.empty()) {
           TRY(Start(index));
@@ -232,8 +233,9 @@ class Yard {
   check::Verdicts Take(const Running& ended) const {
     const auto json = ParseJson(ended.text);
     const bool is_whole = json.ok() && json->is_object();
-    check::Verdicts verdicts = is_whole ? check::VerdictsFrom(*json)
-                                        : Alone(ended.index, check::Verdict::kFailed, "its process ended without a word");
+    check::Verdicts verdicts = is_whole
+                                   ? check::VerdictsFrom(*json)
+                                   : Alone(ended.index, check::Verdict::kFailed, "its process ended without a word");
     // One whose lab stays goes on.
     const bool may_stay = options_.keep_on_failure && verdicts.Count(check::Verdict::kFailed) > 0;
     while (waitpid(ended.process, nullptr, may_stay ? WNOHANG : 0) < 0 && errno == EINTR) {
@@ -268,8 +270,8 @@ Ending Tell(const Context& context, const TestOptions& options, const std::vecto
     *context.out << fmt::format("{}, ", Counted(labs.size(), "lab")) << check::Tally(labs, took) << "\n";
   }
   if (Interrupts::asked()) return static_cast<int>(Failure::kInterrupted);
-  const bool has_failed = std::ranges::any_of(
-      labs, [](const check::Verdicts& lab) { return lab.Count(check::Verdict::kFailed) > 0; });
+  const bool has_failed =
+      std::ranges::any_of(labs, [](const check::Verdicts& lab) { return lab.Count(check::Verdict::kFailed) > 0; });
   return has_failed ? kExitFailed : kExitDone;
 }
 
@@ -281,10 +283,9 @@ Ending TestFiles(const Context& context, const TestOptions& options) {
   const Interrupts interrupts;
   const auto begin = std::chrono::steady_clock::now();
   const bool is_text = !context.json() && !options.report.tap;
-  const std::vector<check::Verdicts> labs =
-      TRY(Yard(context, options, files).Run([&](const check::Verdicts& lab) {
-        if (is_text) PrintLab(context, lab);
-      }));
+  const std::vector<check::Verdicts> labs = TRY(Yard(context, options, files).Run([&](const check::Verdicts& lab) {
+    if (is_text) PrintLab(context, lab);
+  }));
   return Tell(context, options, labs, std::chrono::steady_clock::now() - begin);
 }
 

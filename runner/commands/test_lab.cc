@@ -50,8 +50,8 @@ std::string Sentences(const Errors& errors) {
   return Join(texts, "; ");
 }
 
-/// What keeps the lab from standing here and is no mistake of anybody's: a kernel without it, a namespace to attach that
-/// is not there, a right that this user has not.
+/// What keeps the lab from standing here and is no mistake of anybody's: a kernel without it, a namespace to attach
+/// that is not there, a right that this user has not.
 Errors FindLacks(const Context& context, const WantedLab& wanted) {
   if (auto ground = CheckGround(context, wanted); !ground.ok()) return std::move(ground).error();
   Errors lacks;
@@ -178,8 +178,8 @@ void WriteAll(int fd, std::string_view bytes) {
   }
 }
 
-/// Takes what the worker writes, to its end, and passes on the signals that come meanwhile. The terminal sends its own to
-/// both.
+/// Takes what the worker writes, to its end, and passes on the signals that come meanwhile. The terminal sends its own
+/// to both.
 std::string Attend(pid_t worker, const Fd& from, const Fd& signals) {
   std::string text;
   std::array<char, 16384> buffer;
@@ -272,7 +272,11 @@ void Stay(const Context& context, const TestOptions& options, const std::string&
 class Keeper {
  public:
   Keeper(const Context& outside, Context ground, const TestOptions& options, const TestedFile& file)
-      : outside_(outside), context_(std::move(ground)), options_(options), file_(file), lab_(file.wanted.topology.name) {}
+      : outside_(outside),
+        context_(std::move(ground)),
+        options_(options),
+        file_(file),
+        lab_(file.wanted.topology.name) {}
 
   void Live(Fd report) {
     // From here on nothing keeps it from taking the lab down: what it is sent is for the worker.
@@ -306,7 +310,8 @@ class Keeper {
     const auto begin = std::chrono::steady_clock::now();
     const Ending down = Down(context_, {.lab = lab_});
     verdicts.took += std::chrono::steady_clock::now() - begin;
-    if (!down.errors().empty()) verdicts.tests.push_back(Single("down", check::Verdict::kFailed, Sentences(down.errors())));
+    if (!down.errors().empty())
+      verdicts.tests.push_back(Single("down", check::Verdict::kFailed, Sentences(down.errors())));
   }
 
   const Context& outside_;

@@ -291,8 +291,8 @@ class Parser {
     test->add_option("-j,--jobs", words_.test.jobs, "so many labs side by side")->type_name("N");
     test->add_flag("--here", words_.test.here, "on this machine, as `up` does, not in fresh namespaces");
     test->add_flag("--keep-on-failure", words_.test.keep_on_failure, "a lab whose tests fail stays up");
-    CLI::Option* evidence =
-        test->add_option("--evidence", words_.test.evidence, "keep what a failed lab looked like here (toporun-evidence)");
+    CLI::Option* evidence = test->add_option("--evidence", words_.test.evidence,
+                                             "keep what a failed lab looked like here (toporun-evidence)");
     evidence->type_name("DIR");
     test->add_flag("--no-evidence", words_.no_evidence, "keep nothing of it")->excludes(evidence);
     AddReports(test, words_.test.report);

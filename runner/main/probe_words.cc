@@ -30,8 +30,10 @@ Status ReadKind(const ProbeWords& words, const std::vector<std::string>& command
     check.kind = "run";
     check.run = command;
   }
-  if (kinds != 1) return Fail("a check is exactly one of --ping, --tcp, --udp, --http, --dns, --route, --path, "
-                              "--throughput and --run -- COMMAND…");
+  if (kinds != 1)
+    return Fail(
+        "a check is exactly one of --ping, --tcp, --udp, --http, --dns, --route, --path, "
+        "--throughput and --run -- COMMAND…");
   if (check.kind == "run" && command.empty()) return Fail("--run takes its command behind `--`");
   if (NeedsPort(check.kind) && !HasPort(check.target)) {
     return Fail("--" + check.kind + " takes HOST:PORT, not " + Quote(check.target));

@@ -18,7 +18,8 @@ struct GroundOptions {
 /// Moves the calling process, which must have one thread only, into fresh namespaces:
 ///   - its users, where it asks for that;
 ///   - what the system mounts later is still seen, what is mounted here stays here;
-///   - /run is new, with all entries of the old one but the hidden; /etc too, with all entries leading to the old one's;
+///   - /run is new, with all entries of the old one but the hidden; /etc too, with all entries leading to the old
+///   one's;
 ///   - /sys shows the new network, whose `lo` is up.
 /// Returns what could not be had and need not be. The error names the remedy where one is known.
 Result<std::vector<std::string>> MakeGround(const GroundOptions& options = {});

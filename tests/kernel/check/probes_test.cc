@@ -60,7 +60,8 @@ class Probes : public ::testing::Test {
          {.node = "r",
           .interfaces = {{.name = "west", .addresses = {prefix("10.0.1.2/24"), prefix("fd00:1::2/64")}},
                          {.name = "east", .addresses = {prefix("10.0.2.1/24"), prefix("fd00:2::1/64")}}}},
-         {.node = "b", .interfaces = {{.name = "eth0", .addresses = {prefix("10.0.2.2/24"), prefix("fd00:2::2/64")}}}}});
+         {.node = "b",
+          .interfaces = {{.name = "eth0", .addresses = {prefix("10.0.2.2/24"), prefix("fd00:2::2/64")}}}}});
     lab_.at = [this](const std::string& place) -> Result<Vantage*> {
       return place == "a" ? &at_a_ : place == "r" ? &at_r_ : &at_b_;
     };
@@ -183,7 +184,8 @@ TEST_F(Probes, UdpWantsAReply) {
     sockaddr_storage from;
     socklen_t size = sizeof from;
     const ssize_t got = recvfrom(server.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size);
-    if (got > 0) sendto(server.get(), buffer, static_cast<std::size_t>(got), 0, reinterpret_cast<sockaddr*>(&from), size);
+    if (got > 0)
+      sendto(server.get(), buffer, static_cast<std::size_t>(got), 0, reinterpret_cast<sockaddr*>(&from), size);
   });
   EXPECT_TRUE(Read(Make("udp", "b:5000")).reached);
   echo.join();
@@ -194,7 +196,8 @@ TEST_F(Probes, UdpWantsAReply) {
 }
 
 TEST_F(Probes, RouteIsWhatTheKernelWouldTake) {
-  a_.Run("ip route add 10.5.0.0/16 via 10.0.1.2; ip route add 10.5.0.0/24 dev eth0; ip route add blackhole 10.6.0.0/16");
+  a_.Run(
+      "ip route add 10.5.0.0/16 via 10.0.1.2; ip route add 10.5.0.0/24 dev eth0; ip route add blackhole 10.6.0.0/16");
   const auto names = [](const Reading& reading, const char* what) {
     return std::get<std::vector<std::string>>(reading.values.at(what));
   };
@@ -262,8 +265,10 @@ TEST_F(Probes, ANameThatDoesNotResolveIsNotUnreachable) {
 TEST_F(Probes, AllPairsTellWhoDoesNotReachWhom) {
   std::vector<Pair> pairs = PairsOf(lab_.book, std::nullopt);
   const auto open = [this](const std::string& node) -> Result<std::unique_ptr<Vantage>> {
-    return std::unique_ptr<Vantage>(
-        std::make_unique<NetVantage>(node == "a" ? a_ : node == "r" ? r_ : b_, std::string()));
+    return std::unique_ptr<Vantage>(std::make_unique<NetVantage>(node == "a"   ? a_
+                                                                 : node == "r" ? r_
+                                                                               : b_,
+                                                                 std::string()));
   };
   ASSERT_TRUE(PingPairs(pairs, open, {.end = Clock::now() + std::chrono::seconds(10)}).ok());
   EXPECT_EQ(pairs.size(), 16U);

@@ -77,8 +77,7 @@ TEST(Mismatch, JudgesOutputs) {
   EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.equals", "[{\"a\": 1}]"}}), reading), std::nullopt);
   EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.contains", "\"a\""}, {"status", "0"}}), reading), std::nullopt);
   EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.json", R"([{"a":1}])"}}), reading), std::nullopt);
-  EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.json", R"([{"a":2}])"}}), reading),
-            R"(stdout is "[{\"a\": 1}]")");
+  EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.json", R"([{"a":2}])"}}), reading), R"(stdout is "[{\"a\": 1}]")");
   EXPECT_EQ(FindMismatch(Measuring("run", {{"stdout.matches", "^b"}, {"status", "!= 0"}}), reading),
             R"(status is 0, stdout is "[{\"a\": 1}]")");
   // A command that fails may be what is expected.

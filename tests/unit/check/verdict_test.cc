@@ -13,11 +13,16 @@ Verdicts Sample() {
   Verdicts lab{.lab = "home", .file = "/labs/home.yaml", .took = milliseconds(1500)};
   lab.tests.push_back({.name = "fine", .took = milliseconds(20)});
   lab.tests.back().steps.push_back({.what = "ping b from a", .expected = "a reply", .found = "b answers", .tries = 1});
-  lab.tests.push_back({.name = "a < b & \"c\" # 1", .verdict = Verdict::kFailed, .took = milliseconds(1000), .line = 7});
-  lab.tests.back().steps = {
-      {.what = "link a:eth0 down"},
-      {.what = "ping b from a", .verdict = Verdict::kFailed, .expected = "a reply", .found = "no reply from 10.0.0.2",
-       .tries = 3, .took = milliseconds(1000), .line = 9}};
+  lab.tests.push_back(
+      {.name = "a < b & \"c\" # 1", .verdict = Verdict::kFailed, .took = milliseconds(1000), .line = 7});
+  lab.tests.back().steps = {{.what = "link a:eth0 down"},
+                            {.what = "ping b from a",
+                             .verdict = Verdict::kFailed,
+                             .expected = "a reply",
+                             .found = "no reply from 10.0.0.2",
+                             .tries = 3,
+                             .took = milliseconds(1000),
+                             .line = 9}};
   lab.tests.push_back({.name = "no rights", .verdict = Verdict::kSkipped, .why = "not permitted"});
   return lab;
 }
@@ -57,7 +62,10 @@ TEST(Junit, IsWhatReadersOfItTake) {
 }
 
 TEST(Junit, EscapesWhatXmlCannotSay) {
-  EXPECT_EQ(XmlEscape("a\x01" "b\x1b[0m"), "a\xef\xbf\xbd" "b\xef\xbf\xbd[0m");
+  EXPECT_EQ(XmlEscape("a\x01"
+                      "b\x1b[0m"),
+            "a\xef\xbf\xbd"
+            "b\xef\xbf\xbd[0m");
   EXPECT_EQ(XmlEscape("not \xff utf-8"), "not \xef\xbf\xbd utf-8");
   EXPECT_EQ(XmlEscape("ümlaut → ok"), "ümlaut → ok");
   EXPECT_EQ(XmlEscape("line\nnext\ttab"), "line&#10;next&#9;tab");

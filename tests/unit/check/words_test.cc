@@ -18,7 +18,8 @@ TEST(HostPort, IsSplitAtTheLastColon) {
   EXPECT_EQ(SplitPort("[fd00::1]:443")->host, "fd00::1");
   EXPECT_EQ(SplitPort("[fd00::1]:443")->port, 443);
   EXPECT_EQ(SplitPort("r1:eth0:22")->host, "r1:eth0");
-  for (const char* text : {"web", "web:", "web:0", "web:65536", ":80", "web:http"}) EXPECT_FALSE(SplitPort(text)) << text;
+  for (const char* text : {"web", "web:", "web:0", "web:65536", ":80", "web:http"})
+    EXPECT_FALSE(SplitPort(text)) << text;
 }
 
 TEST(HttpUrl, TellsHostPortAndPath) {
@@ -34,8 +35,9 @@ TEST(HttpUrl, TellsHostPortAndPath) {
 TEST(HttpAnswer, TellsCodeAndBody) {
   EXPECT_EQ(ParseHttpAnswer("HTTP/1.1 404 Not Found\r\nA: b\r\n\r\nno")->code, 404);
   EXPECT_EQ(ParseHttpAnswer("HTTP/1.1 404 Not Found\r\nA: b\r\n\r\nno")->body, "no");
-  EXPECT_EQ(ParseHttpAnswer("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n")->body,
-            "abcde");
+  EXPECT_EQ(
+      ParseHttpAnswer("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n")->body,
+      "abcde");
   EXPECT_EQ(ParseHttpAnswer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ncut")->body, "cut");
   for (const char* text : {"", "SSH-2.0-x", "HTTP/1.1", "HTTP/1.1 abc"}) EXPECT_FALSE(ParseHttpAnswer(text)) << text;
 }
@@ -55,7 +57,10 @@ TEST(HostsFile, IsReadByFamilyWithoutCase) {
 TEST(Dns, QueryAndReply) {
   const std::string query = DnsQuery(0x1234, "a.bc.", Family::kIpv4).value();
   using namespace std::string_literals;
-  EXPECT_EQ(query, "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01" "a\x02" "bc\x00\x00\x01\x00\x01"s);
+  EXPECT_EQ(query,
+            "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01"
+            "a\x02"
+            "bc\x00\x00\x01\x00\x01"s);
   EXPECT_FALSE(DnsQuery(1, "", Family::kIpv4));
   EXPECT_FALSE(DnsQuery(1, "a..b", Family::kIpv4));
   EXPECT_FALSE(DnsQuery(1, std::string(64, 'x') + ".y", Family::kIpv4));
