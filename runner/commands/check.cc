@@ -84,7 +84,11 @@ Ending CheckTests(const Context& context, const CheckOptions& options) {
   const bool is_text = !context.json() && !options.report.tap;
   const std::size_t width = NameWidth(lab.tests);
   const TestRun run = TRY(RunTests(context, lab, [&](const check::TestVerdict& test) {
-    if (is_text) *context.out << VerdictText(test, width, context.out_colour) << std::flush;
+    if (!is_text) return;
+    *context.out << VerdictText(test, width, context.out_colour);
+    // Who asks a single question wants to see the answer.
+    if (options.one && test.verdict == check::Verdict::kOk) *context.out << "      " << test.steps.back().found << "\n";
+    *context.out << std::flush;
   }));
   return Tell(context, options, run);
 }

@@ -213,7 +213,8 @@ class Check(support.SandboxCase):
         self.assertIn("ok    ping b from a", self.toporun("check", "lab", "--from", "a", "--ping", "b").stdout)
         self.toporun("check", "lab", "--from", "a", "--tcp", "b:81", "--within", "200ms", status=1)
         self.toporun("check", "lab", "--from", "a", "--tcp", "b:81", "--within", "200ms", "--expect", "unreachable")
-        self.toporun("check", "lab", "--from", "a", "--path", "b", "--family", "ipv6")
+        done = self.toporun("check", "lab", "--from", "a", "--path", "b", "--family", "ipv6")
+        self.assertIn("      reached fd00:2::2 by r\n", done.stdout)
         self.toporun("check", "lab", "--from", "a", "--within", "10s", "--", "test", "1", "=", "1")
 
     def test_reports(self):
