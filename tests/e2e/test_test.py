@@ -147,6 +147,23 @@ class Test(support.SandboxCase):
             self.assertIn("interrupted", test.output)
             self.assertNothingLeft(before)
 
+    def test_a_kill_takes_the_lab_down(self):
+        before = self.box.snapshot()
+        path = self.pair("lab", 'slow: {from: a, run: [sh, -c, "echo up > $MARK; sleep 0.1; exit 1"], within: 60s}')
+        mark = os.path.join(self.work, "mark")
+        os.mkfifo(mark)
+        if support.ROOTLESS:
+            os.chmod(mark, 0o666)
+        test = self.box.start(["sh", "-c", 'echo $$; exec "$@"', "sh", support.TOPORUN, "test", path], env={"MARK": mark})
+        number = test.wait_for(r"^(\d+)$").group(1)
+        with open(mark, encoding="ascii") as file:
+            file.read()
+        self.drain(mark)
+        self.box.run(["kill", "-KILL", number], check=True)
+        script = f"while ps -e -o args | grep -q '^{support.TOPORUN} [t]est'; do read -t 0.05 _ <> <(:) || :; done"
+        self.box.run(["bash", "-c", script], check=True, limit=30)
+        self.assertNothingLeft(before)
+
     @staticmethod
     def drain(mark):
         """Whoever writes into it later is not held."""
