@@ -53,7 +53,7 @@ Json DriftJson(const Drift& drift) {
   return {{"id", drift.id.text()}, {"gone", drift.gone}, {"differences", std::move(differences)}};
 }
 
-Errors Heal(const Context& context, const std::string& lab) {
+Errors Heal(const Context& context, const std::string& lab, WhenInterrupted interrupted) {
   ChangingRun run(context);
   auto wish = RecordedWish(context, lab);
   if (!wish.ok()) return {std::move(wish).error()};
@@ -61,8 +61,10 @@ Errors Heal(const Context& context, const std::string& lab) {
   if (!journal.ok()) return {std::move(journal).error()};
   auto backend = run.OpenBackend(lab);
   if (!backend.ok()) return {std::move(backend).error()};
+  Hooks hooks = run.hooks();
+  if (interrupted == WhenInterrupted::kGoOn) hooks.interrupted = [] { return false; };
   const Outcome outcome =
-      Converge(wish->graph, Purpose::kUp, **backend, *journal, wish->header, AfterFailure::kRollBack, run.hooks());
+      Converge(wish->graph, Purpose::kUp, **backend, *journal, wish->header, AfterFailure::kRollBack, hooks);
   run.EndProgress();
   if (outcome.report.ok() && outcome.changed) {
     Say(context, fmt::format("{} is healed: {} ({})", lab, run.tally(), Seconds(run.elapsed())));

@@ -18,7 +18,8 @@ std::vector<std::string> DriftRow(const Drift& drift);
 std::vector<std::string> HolderGoneRow();
 Json DriftJson(const Drift& drift);
 
+enum class WhenInterrupted { kStop, kGoOn };
 /// Puts back what is not as recorded; no file is read. The lab's lock is held.
-Errors Heal(const Context& context, const std::string& lab);
+Errors Heal(const Context& context, const std::string& lab, WhenInterrupted interrupted = WhenInterrupted::kStop);
 
 }  // namespace runner

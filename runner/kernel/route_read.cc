@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "kernel/encap.h"
 #include "kernel/route.h"
+#include "kernel/route_lookup.h"
 
 namespace runner {
 namespace {
@@ -114,6 +116,28 @@ Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter fil
     }));
   }
   return routes;
+}
+
+Result<std::optional<RouteInfo>> LookUpRoute(NetlinkSocket& socket, const IpAddress& to) {
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = to.is_ipv6() ? AF_INET6 : AF_INET;
+  header.rtm_dst_len = static_cast<unsigned char>(to.bits());
+  // The entry that was found, not one made from it for this address.
+  header.rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
+  message.Append(header);
+  message.PutAddress(RTA_DST, to);
+  std::optional<RouteInfo> found;
+  const Status asked = socket.Get(message, "look up the way to " + to.text(), [&](const nlmsghdr& answer) -> Status {
+    found = DecodeRoute(answer, to.family());
+    return {};
+  });
+  const auto forbids = [](int code) {
+    return code == ENETUNREACH || code == EHOSTUNREACH || code == EACCES || code == EINVAL || code == EAGAIN;
+  };
+  if (!asked.ok() && !forbids(asked.error().code)) return asked.error();
+  if (found && LeadsNowhere(found->type)) found.reset();
+  return found;
 }
 
 }  // namespace runner

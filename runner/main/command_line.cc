@@ -7,16 +7,17 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.h"
+#include "commands/check_commands.h"
 #include "main/divide_words.h"
 #include "main/duration.h"
+#include "main/probe_words.h"
 #include "main/version.h"
 
 namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 7> kNotBuilt = {"ps",   "logs",   "restart",   "check",
-                                                       "test", "impair", "completion"};
+constexpr std::array<std::string_view, 5> kNotBuilt = {"ps", "logs", "restart", "impair", "completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -54,6 +55,10 @@ struct Words {
   std::string interval;
   ExecOptions exec;
   CaptureOptions capture;
+  CheckOptions check;
+  ProbeWords one_check;
+  TestOptions test;
+  bool no_evidence = false;
   std::vector<std::string> environment;
   std::string timeout;
   int pid = 0;
@@ -73,6 +78,7 @@ class Parser {
     AddChangingCommands();
     AddLookingCommands();
     AddNodeCommands();
+    AddTestCommands();
     AddFileCommands();
   }
 
@@ -249,6 +255,49 @@ class Parser {
     identify->add_option("PID", words_.pid, "the process; without it, this one")->check(IsProcessNumber);
   }
 
+  static void AddReports(CLI::App* command, ReportOptions& report) {
+    command->add_option("--junit", report.junit, "write the verdicts as JUnit's XML")->type_name("FILE");
+    command->add_flag("--tap", report.tap, "print the verdicts as TAP");
+  }
+
+  void AddTestCommands() {
+    CLI::App* check = Add("check", "run the file's tests on a lab that is up, or a single check",
+                          [this]() -> Result<Run> { return MakeCheck(); });
+    AddLab(check);
+    check->add_option("PATTERN", words_.check.pattern, "a glob: only the tests whose names fit it")->type_name("");
+    check->add_flag("--all-pairs", words_.check.all_pairs, "every node pings every other's addresses instead");
+    ProbeWords& one = words_.one_check;
+    check->add_option("--from", one.from, "a single check instead, from this node or from `outside`")
+        ->type_name("NODE");
+    for (std::size_t i = 0; i < kProbeOptions.size(); ++i) {
+      const std::string kind(kProbeOptions[i]);
+      const char* const target = kind == "tcp" || kind == "udp" ? "HOST:PORT"
+                                 : kind == "http"               ? "URL"
+                                 : kind == "dns"                ? "NAME"
+                                 : kind == "route"              ? "PREFIX"
+                                                                : "HOST";
+      check->add_option("--" + kind, one.targets[i], "as `" + kind + "` in a file")->type_name(target);
+    }
+    check->add_flag("--run", one.run, "the command behind `--`");
+    check->add_option("--expect", one.expect, "reachable or unreachable")->type_name("WORD");
+    check->add_option("--within", one.within, "try for so long (5s; unreachable 1s)")->type_name("TIME");
+    check->add_option("--family", one.family, "ipv4 or ipv6")->type_name("FAMILY");
+    check->add_option("--count", one.count, "so many requests of a ping")->type_name("N");
+    AddReports(check, words_.check.report);
+
+    CLI::App* test = Add("test", "bring labs up, run their tests, take them down: test FILE… [-- COMMAND…]",
+                         [this]() -> Result<Run> { return MakeTest(); });
+    test->add_option("FILE", words_.test.files, "topology files; a folder stands for its *.yaml")->type_name("");
+    test->add_option("-j,--jobs", words_.test.jobs, "so many labs side by side")->type_name("N");
+    test->add_flag("--here", words_.test.here, "on this machine, as `up` does, not in fresh namespaces");
+    test->add_flag("--keep-on-failure", words_.test.keep_on_failure, "a lab whose tests fail stays up");
+    CLI::Option* evidence = test->add_option("--evidence", words_.test.evidence,
+                                             "keep what a failed lab looked like here (toporun-evidence)");
+    evidence->type_name("DIR");
+    test->add_flag("--no-evidence", words_.no_evidence, "keep nothing of it")->excludes(evidence);
+    AddReports(test, words_.test.report);
+  }
+
   void AddFileCommands() {
     CLI::App* validate = Add("validate", "check a file and do nothing", [this]() -> Result<Run> {
       ValidateOptions options{.lab = TRY(Lab())};
@@ -331,6 +380,47 @@ class Parser {
     if (options.interfaces.empty()) return Usage("capture", "an interface is missing: capture LAB NODE:IFNAME…");
     options.filter = behind_dashes_;
     return Run([options](const Context& context) { return Capture(context, options); });
+  }
+
+  Result<Run> MakeCheck() {
+    CheckOptions options = words_.check;
+    options.lab = TRY(Lab());
+    const ProbeWords& one = words_.one_check;
+    const auto usage = [](auto result) {
+      return result.ok() ? std::move(result) : decltype(result)(Usage("check", result.error().why));
+    };
+    if (options.report.tap && words_.global.json) return Usage("check", "--tap excludes --json");
+    if (options.all_pairs) {
+      if (one.any() || !options.pattern.empty() || !behind_dashes_.empty()) {
+        return Usage("check", "--all-pairs takes --family and --within only");
+      }
+      if (options.report.tap || !options.report.junit.empty()) {
+        return Usage("check", "--all-pairs has no --tap and --junit; --json it has");
+      }
+      options.family = TRY(usage(ReadFamily(one.family)));
+      options.within = one.within.empty() ? std::nullopt : ParseDuration(one.within);
+      if (!one.within.empty() && !options.within) {
+        return Usage("check", "--within is a time as 500ms or 10s, not " + Quote(one.within));
+      }
+    } else if (one.any() || !behind_dashes_.empty()) {
+      if (!options.pattern.empty()) return Usage("check", "a single check takes no PATTERN");
+      options.one = TRY(usage(OneCheck(one, behind_dashes_)));
+    } else if (!one.within.empty() || !one.family.empty()) {
+      return Usage("check", "--within and --family belong to a single check: --from NODE --ping HOST");
+    }
+    return Run([options](const Context& context) { return CheckLab(context, options); });
+  }
+
+  Result<Run> MakeTest() {
+    constexpr int kMostJobs = 256;
+    TestOptions options = words_.test;
+    if (options.files.empty()) return Usage("test", "FILE is missing: topology files, or folders of them");
+    if (options.jobs < 1 || options.jobs > kMostJobs) return Usage("test", "--jobs is 1 to 256");
+    if (options.report.tap && words_.global.json) return Usage("test", "--tap excludes --json");
+    if (options.here && options.jobs > 1) return Usage("test", "--here excludes --jobs: names and ports would meet");
+    if (options.evidence.empty() && !words_.no_evidence) options.evidence = "toporun-evidence";
+    options.command = behind_dashes_;
+    return Run([options](const Context& context) { return TestFiles(context, options); });
   }
 
   Result<std::vector<std::pair<std::string, std::string>>> Pairs(const std::string& option,

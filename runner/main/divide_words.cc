@@ -13,6 +13,9 @@ constexpr std::array<std::string_view, 12> kWithValue = {"--state-dir", "--lock-
                                                          "-e",          "--env",          "-w",        "--workdir",
                                                          "-u",          "--user",         "--timeout", "--write"};
 
+/// Commands of ours that take another's words behind `--`.
+constexpr std::array<std::string_view, 4> kWithCommand = {"exec", "capture", "check", "test"};
+
 bool TakesNext(const std::string& word) { return std::ranges::find(kWithValue, word) != kWithValue.end(); }
 
 }  // namespace
@@ -26,7 +29,7 @@ Divided DivideWords(std::vector<std::string> words) {
     const bool is_end = word == "--";
     const bool is_name = !word.starts_with("-") || word == "-";
     if (names == 0 && is_name) {
-      if (word != "exec" && word != "capture") break;
+      if (std::ranges::find(kWithCommand, word) == kWithCommand.end()) break;
       if (word == "exec") most = kNames;
     }
     if ((is_end && names > 0) || (is_name && names == most)) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -123,11 +124,11 @@ Status Show(const Fd& old, const std::string& name, const std::string& to) {
 }
 
 /// A tmpfs over /run; its entries are the old ones, mounted again. An entry that cannot be shown is told.
-Status RenewRun(std::vector<std::string>& missing) {
+Status RenewRun(const std::vector<std::string>& hidden, std::vector<std::string>& missing) {
   const Fd old = TRY(OpenFile("/run", O_PATH | O_DIRECTORY));
   TRY(MountTmpfs("/run"));
   for (const std::string& name : TRY(EntriesOf(PathOf(old)))) {
-    if (name == "netns") continue;
+    if (std::ranges::find(hidden, name) != hidden.end()) continue;
     if (Status shown = Show(old, name, "/run/" + name); !shown.ok()) missing.push_back(shown.error().text());
   }
   return {};
@@ -174,9 +175,9 @@ Status BringLoopbackUp() {
 
 }  // namespace
 
-Result<std::vector<std::string>> MakeGround() {
+Result<std::vector<std::string>> MakeGround(const GroundOptions& options) {
   std::vector<std::string> missing;
-  TRY(BecomeRoot());
+  if (options.own_users) TRY(BecomeRoot());
   if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS) != 0) {
     Error error = Powerless(SystemError(errno, "make mount and network namespaces"));
     if (error.code == ENOSPC) error.why += "; see sysctl user.max_mnt_namespaces, user.max_net_namespaces";
@@ -185,7 +186,7 @@ Result<std::vector<std::string>> MakeGround() {
   if (mount("", "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) {
     return Powerless(SystemError(errno, "detach the view of the files"));
   }
-  TRY(RenewRun(missing));
+  TRY(RenewRun(options.hidden, missing));
   TRY(RenewEtc());
   // Hidden parts of /sys, as containers have them, forbid a new one: then it shows the devices of the real host.
   if (Status renewed = kernel::RenewSys(); !renewed.ok()) missing.push_back(renewed.error().text());

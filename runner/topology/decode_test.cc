@@ -78,7 +78,7 @@ Expectation DecodeExpect(const YamlNode& value, const Reporter& reporter) {
     if (measure == nullptr) continue;
     if (key == "stdout" || key == "stderr") {
       DecodeOutput(*measure, key, expect, reporter);
-    } else if (measure->is_sequence() && (key == "via" || key == "answer")) {
+    } else if (measure->is_sequence() && (key == "via" || key == "answer" || key == "dev")) {
       expect.measured[key] = Join(ReadEach<std::string>(*measure, key, reporter, ReadName), ",");
     } else if (auto text = ReadScalar(*measure, key, reporter)) {
       expect.measured[key] = std::move(*text);

@@ -1,10 +1,15 @@
 // Processes that wait for each other, and tests that name what the lab has.
+#include <regex.h>
+
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include <fmt/format.h>
 
+#include "base/comparison.h"
 #include "base/text.h"
+#include "topology/measures.h"
 #include "topology/validate_index.h"
 
 namespace runner::validate {
@@ -129,6 +134,11 @@ class TestChecks {
   void operator()(const Check& check) {
     if (check.from != "outside") CheckNode(check.from, check.at, "from");
     if (check.kind == "ping" || check.kind == "path" || check.kind == "throughput") CheckHost(check.target, check.at);
+    if (check.kind == "http" && !check.target.starts_with("http://")) {
+      findings_.Wrong(check.at, where_, "http " + Quote(check.target),
+                      "a URL begins with http://; for https use `run: [curl, …]`");
+    }
+    for (const auto& [name, expected] : check.expect.measured) CheckMeasure(check, name, expected);
   }
   void operator()(const LinkChange& change) {
     if (change.node == "host" || index_.FindBridge(change.node) != nullptr) return;
@@ -145,6 +155,26 @@ class TestChecks {
   void operator()(const Wait& /*wait*/) {}
 
  private:
+  void CheckMeasure(const Check& check, const std::string& name, const std::string& expected) {
+    const Measure* measure = FindMeasure(check.kind, name);
+    if (measure == nullptr) {
+      std::vector<std::string> known;
+      for (const Measure& one : MeasuresOf(check.kind)) known.emplace_back(one.name);
+      findings_.Wrong(check.at, where_, "expect " + name.substr(0, name.find('.')),
+                      fmt::format("a {} measures {}", check.kind, Join(known, ", ")));
+    } else if (measure->quantity && !Comparison::Parse(expected, *measure->quantity)) {
+      findings_.Wrong(check.at, where_, "expect " + name,
+                      fmt::format("{} is not {}", Quote(expected), QuantityExample(*measure->quantity)));
+    }
+    if (!name.ends_with(".matches")) return;
+    regex_t compiled;
+    const int failure = regcomp(&compiled, expected.c_str(), REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
+    if (failure == 0) return regfree(&compiled);
+    std::array<char, 256> why = {};
+    regerror(failure, &compiled, why.data(), why.size());
+    findings_.Wrong(check.at, where_, "expect " + name, fmt::format("{}: {}", Quote(expected), why.data()));
+  }
+
   bool CheckNode(const std::string& name, const Mark& at, std::string_view key) {
     if (index_.FindNode(name) != nullptr) return true;
     std::vector<std::string> names;

@@ -25,6 +25,8 @@ bridges: {lan: }
 links:
   - endpoints: ["a:eth0", lan]
   - endpoints: ["host:h0", "out:eth0"]
+tests:
+  itself: {from: a, ping: 10.0.0.1}
 """
 
 
@@ -57,7 +59,11 @@ class Output(support.SandboxCase):
         self.assertEqual(2, len(self.check("status", "lab", status=5)["labs"][0]["drift"]))
         self.check("plan", path)
         sleeper.stop()
+        self.check("check", "lab")
+        # One end's address of a point to point link, which nobody else knows.
+        self.check("check", "lab", "--all-pairs", "--within", "100ms", definition="all_pairs", status=1)
         self.check("down", "lab")
+        self.check("test", path)
         self.check("status", "lab", definition="failure", status=1)
         self.check("validate", self.write("bad.yaml", "nodes: {a: {x: 1, y: 2}}"), definition="failure", status=3)
 

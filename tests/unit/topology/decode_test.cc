@@ -276,7 +276,7 @@ TEST(Decode, Tests) {
 nodes: {a: {processes: {p: {command: x}}}, b: }
 links: [{endpoints: ["a:e", "b:e"], prefix: 10.0.0.0/30}]
 tests:
-  one: {from: a, ping: b, count: 3, family: ipv4, within: 10s, expect: {loss: "<= 1%", via: [a, b]}}
+  one: {from: a, path: b, count: 3, family: ipv4, within: 10s, expect: {mtu: "<= 1500", via: [a, b]}}
   two:
     steps:
       - {from: outside, tcp: "127.0.0.1:80", expect: unreachable}
@@ -288,7 +288,7 @@ tests:
       - {from: b, run: [ip, -j], expect: {stdout: {json: {a: [1, true, null]}}, status: 0}}
 )");
   const auto& one = std::get<Check>(topology.tests[0].steps[0]);
-  EXPECT_EQ(one.kind, "ping");
+  EXPECT_EQ(one.kind, "path");
   EXPECT_EQ(one.within_ms, 10'000);
   EXPECT_EQ(one.family, Family::kIpv4);
   EXPECT_EQ(one.expect.measured.at("via"), "a,b");
