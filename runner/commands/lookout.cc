@@ -41,6 +41,10 @@ bool IsAnnounced(Kind kind) {
     case Kind::kFile:
     case Kind::kUplink:
     case Kind::kForward:
+    case Kind::kView:
+    case Kind::kContent:
+    case Kind::kProcess:
+    case Kind::kCondition:
       return false;
     default:
       return true;

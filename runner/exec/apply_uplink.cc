@@ -1,5 +1,8 @@
 // Uplinks and their published ports, and the commands that run once.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -11,6 +14,7 @@
 #include "kernel/files.h"
 #include "kernel/nftables_user.h"
 #include "plan/names.h"
+#include "process/client.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
@@ -131,6 +135,11 @@ Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttribut
   };
   kernel::EnterSpec spec;
   spec.ns_fd = session.place().fd();
+  Fd keeper;
+  if (context.known.contains({.kind = Kind::kView, .name = exec.node})) {
+    keeper = TRY(process::OpenKeeper(context.options.lab, context.StateFolder(), exec.node));
+    spec.view_fd = keeper.get();
+  }
   spec.name = exec.ns;
   spec.files = kernel::NodeFiles(context.options.files_base, exec.ns).folder();
   spec.host_name = exec.node;
@@ -196,6 +205,11 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
     } else if (const auto* place = std::get_if<NamespaceAttributes>(&resource.attributes)) {
       if (place->attach.empty()) continue;
       if (auto opened = OpenAttached(place->attach); !opened.ok()) add(std::move(opened).error());
+    } else if (const auto* view = std::get_if<ViewAttributes>(&resource.attributes)) {
+      for (const BindAttributes& bind : view->binds) {
+        if (access(bind.host_path.c_str(), F_OK) == 0) continue;
+        add(SystemError(errno, "bind " + Quote(bind.host_path)));
+      }
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&resource.attributes)) {
       // Ports that a helper of ours holds until its own replacement are free by then.
       if (action.before || action.replaces) continue;

@@ -18,6 +18,10 @@ struct GraphInputs {
   std::map<std::string, IpPrefix> nat_networks;
   /// The nodes whose uplink of type slirp works over a packet socket, for want of a tap.
   std::set<std::string> without_tap;
+  /// What the files hold that the lab's file names as `source`, by the name as it stands there.
+  std::map<std::string, std::string> sources;
+  /// Where relative paths of the lab's file begin; absolute.
+  std::string folder = "/";
 };
 
 class Graph {

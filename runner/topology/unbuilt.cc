@@ -39,14 +39,7 @@ class Finder {
   }
 
   void FindInNode(const Node& node) {
-    const std::string where = "node " + Quote(node.name);
     for (const Interface& interface : node.interfaces) FindInInterface(node.name, interface);
-    for (const Process& process : node.processes) {
-      Tell(process.at, where + ": process " + Quote(process.name), "processes");
-    }
-    for (const NodeFile& file : node.files) Tell(file.at, where + ": file " + Quote(file.path), "`files` of a node");
-    for (const Bind& bind : node.binds) Tell(bind.at, where + ": bind " + Quote(bind.path), "`binds` of a node");
-    for (const auto& path : node.tmpfs) Tell(path.at, where + ": tmpfs " + Quote(path.value), "`tmpfs` of a node");
   }
 
   Errors errors_;
