@@ -83,6 +83,21 @@ Ending Shell(const Context& context, const std::string& lab, const std::string& 
 /// The processes in a lab's nodes; of one node, if `node` is not empty.
 Ending ListProcesses(const Context& context, const std::string& lab, const std::string& node);
 
+/// The declared processes, and what has become of them.
+Ending ShowProcesses(const Context& context, const std::string& lab);
+
+struct LogsOptions {
+  std::string lab;
+  std::string process;                // NODE or NODE/PROC; empty: all
+  bool follow = false;                // until it is interrupted, or the lab is down
+  std::optional<std::size_t> tail{};  // of each only the last lines
+};
+/// What declared processes have printed.
+Ending ShowLogs(const Context& context, const LogsOptions& options);
+
+/// Stops and starts declared processes; `process` is NODE or NODE/PROC. Returns when they are healthy again.
+Ending Restart(const Context& context, const std::string& lab, const std::string& process);
+
 /// The lab and node that a process is in; without a pid, the caller's.
 Ending Identify(const Context& context, std::optional<int> pid);
 

@@ -23,6 +23,12 @@ Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
   return wish;
 }
 
+const char* GoneText(Kind kind) {
+  if (kind == Kind::kProcess) return "is dead";
+  if (kind == Kind::kCondition) return "does not hold";
+  return "is gone";
+}
+
 }  // namespace
 
 Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab) {
@@ -33,7 +39,7 @@ Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab
 }
 
 std::vector<std::string> DriftRow(const Drift& drift) {
-  if (drift.gone) return {"- ", drift.id.text(), "is gone"};  // the sign as wide as in a plan
+  if (drift.gone) return {"- ", drift.id.text(), GoneText(drift.id.kind)};  // the sign as wide as in a plan
   std::string differences;
   for (const Difference& difference : drift.differences) {
     differences += (differences.empty() ? "" : ", ") + difference.text();

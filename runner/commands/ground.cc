@@ -56,6 +56,11 @@ class Finder {
       Tell(node.uplink->at, where, "an uplink of `type: nat` needs privilege on the host; `type: slirp` needs none");
     }
     for (const Interface& interface : node.interfaces) FindInInterface(node.name, interface);
+    for (const Process& process : node.processes) {
+      if (process.user.empty() || process.user == "root" || process.user == "0") continue;
+      Tell(process.at, "process " + Quote(node.name + "/" + process.name),
+           "`user`: without privilege a lab has one user, who is root in it; there is no " + Quote(process.user));
+    }
   }
 
   void FindInInterface(const std::string& place, const Interface& interface) {

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "commands/error_codec.h"
 #include "commands/host_agent.h"
+#include "process/client.h"
 #include "rootless/holder.h"
 #include "rootless/inside.h"
 
@@ -35,7 +36,9 @@ Result<std::optional<rootless::Holder>> HolderFor(const Context& context, const 
   if (holder) return holder;
   // They end with it; but theirs are names that the next ones need.
   if (entry != Entry::kLook) {
-    for (const UplinkProcess& helper : FindUplinks(lab, context.state.LabFolder(lab))) TRY(StopUplink(helper));
+    const std::string folder = context.state.LabFolder(lab);
+    for (const UplinkProcess& helper : FindUplinks(lab, folder)) TRY(StopUplink(helper));
+    for (const auto& keeper : process::FindKeepers(lab, folder)) TRY(process::StopKeeper(folder, keeper));
   }
   if (entry == Entry::kUse) return HolderGone(lab);
   if (entry == Entry::kUp) return std::optional(TRY(Start(context, place)));

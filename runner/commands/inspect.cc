@@ -94,6 +94,7 @@ class Inspector {
     }
     if (const auto devices = HostDevices(record_); !devices.empty()) view_.places.push_back(TRY(ReadHost(devices)));
     for (const RecordEntry& entry : record_) AddRecorded(entry.resource);
+    view_.processes = ReadProcesses(context_, view_.lab, record_);
     return {};
   }
 

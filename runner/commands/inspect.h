@@ -11,6 +11,7 @@
 #include "kernel/route.h"
 #include "kernel/rule.h"
 #include "plan/plan.h"
+#include "process/client.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
@@ -42,6 +43,20 @@ struct UplinkView {
   UplinkState state;
 };
 
+struct ProcessView {
+  std::string node;
+  std::string name;
+  std::optional<process::ProcessState> state;  // nothing: its keeper is gone, or does not know it
+  std::optional<int> pid;                      // as the caller sees it
+};
+/// The declared processes on record, and what their keepers say of them now.
+std::vector<ProcessView> ReadProcesses(const Context& context, const std::string& lab, const Record& record);
+/// "running", "gone".
+std::string PhaseText(const ProcessView& view);
+Json ProcessJson(const ProcessView& view);
+/// With a heading.
+std::vector<std::vector<std::string>> ProcessRows(const std::vector<ProcessView>& processes);
+
 struct LabView {
   std::string lab;
   std::string file;
@@ -50,6 +65,7 @@ struct LabView {
   std::vector<CableView> cables = {};
   std::vector<UplinkView> uplinks = {};
   std::vector<ForwardAttributes> ports = {};
+  std::vector<ProcessView> processes = {};
 };
 
 /// In the lab's own namespaces, or on the host.

@@ -262,12 +262,14 @@ Json LabViewJson(const LabView& view) {
   for (const CableView& cable : view.cables) links.push_back({{"id", cable.id}, {"a", cable.a}, {"b", cable.b}});
   Json uplinks = Json::array();
   for (const UplinkView& uplink : view.uplinks) uplinks.push_back(UplinkJson(uplink));
+  Json processes = Json::array();
+  for (const ProcessView& process : view.processes) processes.push_back(ProcessJson(process));
   Json ports = Json::array();
   for (const ForwardAttributes& port : view.ports) ports.push_back(PortJson(port));
   return {{"lab", view.lab},           {"file", view.file},
           {"since", view.since},       {"nodes", std::move(places)},
           {"links", std::move(links)}, {"uplinks", std::move(uplinks)},
-          {"ports", std::move(ports)}};
+          {"ports", std::move(ports)}, {"processes", std::move(processes)}};
 }
 
 std::string LabViewText(const LabView& view) {
@@ -289,6 +291,7 @@ std::string LabViewText(const LabView& view) {
                      RangeText(port.port), port.node});
   }
   if (ports.size() > 1) out += "\n" + Table(ports);
+  if (!view.processes.empty()) out += "\n" + Table(ProcessRows(view.processes));
   return out;
 }
 

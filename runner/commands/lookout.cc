@@ -45,6 +45,10 @@ bool IsAnnounced(const Resource& resource) {
     case Kind::kUplink:
     case Kind::kForward:
     case Kind::kPeer:
+    case Kind::kView:
+    case Kind::kContent:
+    case Kind::kProcess:
+    case Kind::kCondition:
       return false;
     default:
       return true;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "commands/inside.h"
 #include "commands/lab.h"
+#include "process/client.h"
 
 namespace runner {
 
@@ -35,6 +36,10 @@ Result<Entrance> OpenEntrance(const Context& context, const LabPlaces& lab, cons
   const RecordedPlace place = TRY(FindPlace(lab.places, lab.lab, node));
   entrance.place = TRY(Namespace::OpenPath(NamespacePath(context, place)).Wrap("node " + Quote(node)));
   entrance.spec.ns_fd = entrance.place->fd();
+  if (place.has_view) {
+    entrance.keeper = TRY(process::OpenKeeper(lab.lab, context.state.LabFolder(lab.lab), node));
+    entrance.spec.view_fd = entrance.keeper.get();
+  }
   entrance.spec.name = place.ns_name;
   entrance.spec.files = context.files_base + "/" + place.ns_name;
   entrance.spec.host_name = place.node;

@@ -22,6 +22,7 @@ Result<LabPlaces, Errors> FindPlaces(const Context& context, const std::string& 
 /// How to run something in a place; the namespace stays open as long as this lives.
 struct Entrance {
   std::optional<Namespace> place;  // absent: the host
+  Fd keeper;                       // open where the node has a view of its own
   kernel::EnterSpec spec;
 };
 /// `node` is a node's or switch's name, or "host".

@@ -74,6 +74,12 @@ std::vector<RecordedPlace> PlacesOf(const Record& record) {
     places.push_back(
         {.node = ns->node, .ns_name = ns->name, .is_switch = ns->is_switch, .is_attached = !ns->attach.empty()});
   }
+  for (const RecordEntry& entry : record) {
+    const auto* view = std::get_if<ViewAttributes>(&entry.resource.attributes);
+    if (view == nullptr) continue;
+    const auto place = std::ranges::find(places, view->node, &RecordedPlace::node);
+    if (place != places.end()) place->has_view = true;
+  }
   std::stable_partition(places.begin(), places.end(), [](const RecordedPlace& place) { return !place.is_switch; });
   return places;
 }

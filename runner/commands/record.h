@@ -24,6 +24,7 @@ struct RecordedPlace {
   std::string ns_name;  // LAB.NODE
   bool is_switch = false;
   bool is_attached = false;
+  bool has_view = false;  // a keeper holds its view of the files, and its processes
 };
 std::vector<RecordedPlace> PlacesOf(const Record& record);
 

@@ -1,9 +1,16 @@
 #include "commands/wish.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <ctime>
+#include <map>
 #include <optional>
 #include <set>
 
+#include "base/fd.h"
+#include "base/text.h"
 #include "commands/nat_networks.h"
 #include "commands/wireguard_keys.h"
 #include "kernel/boot.h"
@@ -13,6 +20,8 @@
 
 namespace runner {
 namespace {
+
+constexpr off_t kMostOfFile = off_t{1} << 20;  // all of it is in the record
 
 std::string Now() {
   const std::time_t now = std::time(nullptr);
@@ -67,14 +76,58 @@ std::set<std::string> NodesWithoutTap(const Topology& topology, const Record& re
   return nodes;
 }
 
+/// Relative paths of a file begin where it stands; those of one from standard input, here.
+std::string FolderOf(const Source& source) {
+  const std::string path = source.path == "-" ? AbsolutePath("./-") : source.path;
+  return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+}
+
+Result<std::string> ReadNodeFile(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return SystemError(errno, "read " + Quote(path));
+  if (!S_ISREG(info.st_mode)) return Fail("read " + Quote(path), "it is no file; `binds` shows a folder");
+  if (info.st_size > kMostOfFile) return Fail("read " + Quote(path), "it is larger than 1 MiB; `binds` shows it");
+  return ReadFile(path);
+}
+
+/// What the nodes' `files` take from the host.
+Result<std::map<std::string, std::string>, Errors> ReadSources(const Topology& topology, const std::string& folder) {
+  std::map<std::string, std::string> sources;
+  Errors errors;
+  const auto tell = [&errors](const Node& node, const NodeFile& file, Error error) {
+    error.where = "node " + Quote(node.name) + ": file " + Quote(file.path);
+    error.failure = Failure::kTopology;
+    error.at = file.at;
+    errors.push_back(std::move(error));
+  };
+  for (const Node& node : topology.nodes) {
+    for (const NodeFile& file : node.files) {
+      if (file.content && static_cast<off_t>(file.content->size()) > kMostOfFile) {
+        tell(node, file, Fail("its content is larger than 1 MiB; `binds` shows a file of any size"));
+      }
+      if (file.content || sources.contains(file.source)) continue;
+      auto content = ReadNodeFile(file.source.starts_with('/') ? file.source : folder + "/" + file.source);
+      if (!content.ok()) {
+        tell(node, file, std::move(content).error());
+      } else {
+        sources.emplace(file.source, std::move(*content));
+      }
+    }
+  }
+  if (!errors.empty()) return errors;
+  return sources;
+}
+
 }  // namespace
 
 Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal, NewKeys new_keys,
                               WithoutTap without_tap) {
-  if (Errors unbuilt = FindUnbuilt(wanted.topology); !unbuilt.empty()) return unbuilt;
   auto header = MakeHeader(context, wanted, journal);
   if (!header.ok()) return Errors{std::move(header).error()};
-  GraphInputs inputs{.nat_networks = header->nat_networks, .without_tap = {}};
+  GraphInputs inputs;
+  inputs.nat_networks = header->nat_networks;
+  inputs.folder = FolderOf(wanted.source);
+  inputs.sources = TRY(ReadSources(wanted.topology, inputs.folder));
   TRY(ReadWireguardKeys(context, wanted, journal.record(), new_keys, inputs));
   Errors warnings;
   inputs.without_tap = NodesWithoutTap(wanted.topology, journal.record(), without_tap, warnings);

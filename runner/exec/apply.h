@@ -29,6 +29,9 @@ struct ApplyContext {
   /// The wish and the record: what an action finds beside its own object.
   std::unordered_map<ResourceId, Attributes> known = {};
 
+  /// Processes that this run has started.
+  std::set<ResourceId> started = {};
+
   /// Addresses whose duplicate address detection this run has begun.
   std::vector<Resource> detecting = {};
 
@@ -65,6 +68,10 @@ Status ApplyVlans(ApplyContext& context, const Action& action, const VlansAttrib
 Status ApplyFdb(ApplyContext& context, const Action& action, const FdbAttributes& fdb);
 Status ApplyPeer(ApplyContext& context, const Action& action, const PeerAttributes& peer);
 Status ApplyPhysical(ApplyContext& context, const Action& action, const PhysicalAttributes& physical);
+Status ApplyView(ApplyContext& context, const Action& action, const ViewAttributes& view);
+Status ApplyContent(ApplyContext& context, const Action& action, const ContentAttributes& content);
+Status ApplyProcess(ApplyContext& context, const Action& action, const ProcessAttributes& process);
+Status ApplyCondition(ApplyContext& context, const Action& action, const ConditionAttributes& condition);
 Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttributes& exec);
 
 /// Before the first change; see Backend::Check.
@@ -72,6 +79,11 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan);
 
 /// After the last action; see Backend::Settle.
 Errors SettleAddresses(ApplyContext& context);
+/// What was started has not failed meanwhile.
+Errors SettleProcesses(ApplyContext& context);
+
+/// The hosts or resolver of the node, or of all (the empty name), were written: its view shows the new ones.
+Status RefreshViews(ApplyContext& context, const NamespaceName& ns);
 
 /// Writes a setting in the namespace.
 Status WriteSysctlIn(ApplyContext& context, const NamespaceName& ns, const std::string& key, const std::string& value);

@@ -170,7 +170,10 @@ Status ApplySysctl(ApplyContext& context, const Action& action, const SysctlAttr
 Status ApplyFile(ApplyContext& context, const Action& action, const FileAttributes& file) {
   if (file.ns.empty()) {
     const std::string path = context.SharedHosts();
-    if (action.verb != Verb::kRemove) return ReplaceFile(path, file.content);
+    if (action.verb != Verb::kRemove) {
+      TRY(ReplaceFile(path, file.content));
+      return RefreshViews(context, "");
+    }
     if (unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError(errno, "remove " + Quote(path));
     return {};
   }
@@ -179,7 +182,8 @@ Status ApplyFile(ApplyContext& context, const Action& action, const FileAttribut
     TRY(files.Remove(file.name));
     return files.RemoveFolderIfEmpty();
   }
-  return file.shared ? files.Link(file.name, context.SharedHosts()) : files.Write(file.name, file.content);
+  TRY(file.shared ? files.Link(file.name, context.SharedHosts()) : files.Write(file.name, file.content));
+  return RefreshViews(context, file.ns);
 }
 
 }  // namespace runner

@@ -1,5 +1,8 @@
 // Uplinks and their published ports, and the commands that run once.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -12,6 +15,7 @@
 #include "kernel/files.h"
 #include "kernel/nftables_user.h"
 #include "plan/names.h"
+#include "process/client.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
@@ -132,6 +136,11 @@ Status ApplyExec(ApplyContext& context, const Action& action, const ExecAttribut
   };
   kernel::EnterSpec spec;
   spec.ns_fd = session.place().fd();
+  Fd keeper;
+  if (context.known.contains({.kind = Kind::kView, .name = exec.node})) {
+    keeper = TRY(process::OpenKeeper(context.options.lab, context.StateFolder(), exec.node));
+    spec.view_fd = keeper.get();
+  }
   spec.name = exec.ns;
   spec.files = kernel::NodeFiles(context.options.files_base, exec.ns).folder();
   spec.host_name = exec.node;
@@ -201,6 +210,11 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
       if (action.verb != Verb::kCreate || action.replaces) continue;
       if (auto status = CheckCard(context.sessions, context.options.lab, *physical); !status.ok()) {
         add(std::move(status).error());
+      }
+    } else if (const auto* view = std::get_if<ViewAttributes>(&resource.attributes)) {
+      for (const BindAttributes& bind : view->binds) {
+        if (access(bind.host_path.c_str(), F_OK) == 0) continue;
+        add(SystemError(errno, "bind " + Quote(bind.host_path)));
       }
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&resource.attributes)) {
       // Ports that a helper of ours holds until its own replacement are free by then.

@@ -42,7 +42,11 @@ class LinuxBackend : public Backend {
     return attributes;
   }
 
-  Errors Settle() override { return SettleAddresses(apply_); }
+  Errors Settle() override {
+    Errors errors = SettleAddresses(apply_);
+    if (errors.empty()) errors = SettleProcesses(apply_);
+    return errors;
+  }
 
  private:
   /// What actions need to know of other objects.
@@ -64,7 +68,8 @@ class LinuxBackend : public Backend {
       add(link->device);
     } else if (const auto* physical = std::get_if<PhysicalAttributes>(&resource.attributes)) {
       add(physical->device);
-    } else if (std::holds_alternative<UplinkAttributes>(resource.attributes)) {
+    } else if (std::holds_alternative<UplinkAttributes>(resource.attributes) ||
+               std::holds_alternative<ViewAttributes>(resource.attributes)) {
       apply_.known.insert_or_assign(resource.id, resource.attributes);
     }
   }
@@ -93,6 +98,10 @@ class LinuxBackend : public Backend {
   Status Do(const Action& action, FdbAttributes& a) { return ApplyFdb(apply_, action, a); }
   Status Do(const Action& action, PeerAttributes& a) { return ApplyPeer(apply_, action, a); }
   Status Do(const Action& action, PhysicalAttributes& a) { return ApplyPhysical(apply_, action, a); }
+  Status Do(const Action& action, ViewAttributes& a) { return ApplyView(apply_, action, a); }
+  Status Do(const Action& action, ContentAttributes& a) { return ApplyContent(apply_, action, a); }
+  Status Do(const Action& action, ProcessAttributes& a) { return ApplyProcess(apply_, action, a); }
+  Status Do(const Action& action, ConditionAttributes& a) { return ApplyCondition(apply_, action, a); }
 
   const BackendOptions options_;
   SessionPool sessions_;

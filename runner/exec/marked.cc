@@ -16,6 +16,7 @@
 #include "kernel/mark.h"
 #include "kernel/nat.h"
 #include "kernel/neighbour.h"
+#include "process/client.h"
 #include "uplink/supervisor.h"
 
 namespace runner {
@@ -48,6 +49,7 @@ class MarkFinder {
     TRY(AddNamespaces());
     TRY(AddPlace("", {}));
     AddUplinks();
+    AddKeepers();
     AddFiles();
     return std::move(record_);
   }
@@ -215,6 +217,13 @@ class MarkFinder {
   void AddUplinks() {
     for (const UplinkProcess& helper : FindUplinks(lab_, context_.options.state.LabFolder(lab_))) {
       Add(Kind::kUplink, helper.node, UplinkAttributes{.ns = lab_ + "." + helper.node, .node = helper.node});
+    }
+  }
+
+  /// What runs in a keeper's care is stopped with it.
+  void AddKeepers() {
+    for (const process::KeeperProcess& keeper : process::FindKeepers(lab_, context_.options.state.LabFolder(lab_))) {
+      Add(Kind::kView, keeper.node, ViewAttributes{.ns = lab_ + "." + keeper.node, .node = keeper.node});
     }
   }
 

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "exec/apply.h"
 #include "exec/namespace_view.h"
+#include "exec/observe_process.h"
 #include "exec/physical.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
@@ -40,7 +41,7 @@ struct HalfVeth {
 
 class Observer {
  public:
-  explicit Observer(const ObserveContext& context) : context_(context) {}
+  explicit Observer(const ObserveContext& context) : context_(context), keepers_(context) {}
 
   Result<Observation> Run(const Graph& wish, const Record& record) {
     Collect(wish, record);
@@ -141,7 +142,11 @@ class Observer {
     out_.insert_or_assign(question.resource->id, std::move(observed));
   }
 
-  /// What is no object of a namespace: folders, files, helpers.
+  void PutIfSeen(const Question& question, std::optional<Observed> seen) {
+    if (seen) Put(question, std::move(*seen));
+  }
+
+  /// What is no object of a namespace: folders, files, helpers, processes.
   Status AnswerOutside(const Question& question) {
     const Attributes& attributes = question.resource->attributes;
     if (const auto* folder = std::get_if<FolderAttributes>(&attributes)) {
@@ -167,6 +172,14 @@ class Observer {
       }
     } else if (const auto* forward = std::get_if<ForwardAttributes>(&attributes)) {
       SeeForward(question, *forward);
+    } else if (const auto* view = std::get_if<ViewAttributes>(&attributes)) {
+      PutIfSeen(question, keepers_.See(*view));
+    } else if (const auto* content = std::get_if<ContentAttributes>(&attributes)) {
+      PutIfSeen(question, TRY(keepers_.See(*content)));
+    } else if (const auto* process = std::get_if<ProcessAttributes>(&attributes)) {
+      PutIfSeen(question, keepers_.See(*process));
+    } else if (const auto* condition = std::get_if<ConditionAttributes>(&attributes)) {
+      PutIfSeen(question, keepers_.See(*condition));
     } else if (std::holds_alternative<ExecAttributes>(attributes) && question.recorded != nullptr) {
       Put(question, {.attributes = *question.recorded, .owner = Owner::kOurs});
     }
@@ -409,6 +422,7 @@ class Observer {
   std::map<NamespaceName, NamespaceEntry> entries_;
   std::unordered_map<ResourceId, Halves> veths_;
   std::map<std::string, UplinkState> uplinks_;
+  KeeperReader keepers_;
   std::optional<std::set<std::string>> helpers_;  // by node; asked for once, and only where one does not answer
   Observation out_;
 };

@@ -391,6 +391,36 @@ class Script {
     return {};
   }
 
+  // ---- Views and processes
+
+  Status Do(const Action& action, const ViewAttributes& view) {
+    Note(Removes(action) ? "toporun's own keeper is ended by `toporun down`"
+                         : "a view of its own is a keeper of toporun: by hand its processes share the host's files");
+    for (const BindAttributes& bind : view.binds) Note("bind " + bind.host_path + " as " + bind.path);
+    for (const std::string& path : view.tmpfs) Note("tmpfs " + path);
+    return {};
+  }
+  Status Do(const Action& action, const ContentAttributes& content) {
+    Note((Removes(action) ? "no longer in its view: " : "in its view alone: ") + content.path);
+    return {};
+  }
+  Status Do(const Action& action, const ProcessAttributes& process) {
+    if (Removes(action)) {
+      Note("ended by `toporun down`");
+      return {};
+    }
+    std::string words;
+    for (const std::string& variable : process.environment) words += ShellQuote(variable) + " ";
+    if (!words.empty()) words.insert(0, "env ");
+    for (const std::string& word : process.command) words += ShellQuote(word) + " ";
+    Line(In(process.ns) + words + "&");
+    return {};
+  }
+  Status Do(const Action& /*action*/, const ConditionAttributes& condition) {
+    Note(fmt::format("wait until {} of {} is {}", condition.process, condition.node, condition.condition));
+    return {};
+  }
+
   const Graph& wish_;
   std::string text_;
   std::vector<std::string> last_;  // commands for when all else stands

@@ -124,7 +124,7 @@ Result<int> RunIn(const EnterSpec& spec) {
   const Grouping grouping = spec.timeout ? Grouping::kOwn : Grouping::kShared;
   const Terminal terminal;
   const HeldSignals signals;
-  const pid_t child = fork();
+  const pid_t child = ForkInto(spec);
   if (child < 0) return SystemError(errno, "start a process").Wrap(spec.name);
   if (child == 0) {
     if (grouping == Grouping::kOwn) {

@@ -16,7 +16,10 @@ namespace runner::kernel {
 enum class Groups { kSet, kPassedOver };
 
 struct EnterSpec {
-  int ns_fd = -1;              // the network namespace; -1 stays in the caller's (the node `host`)
+  int ns_fd = -1;  // the network namespace; -1 stays in the caller's (the node `host`)
+  /// A pidfd: the mount, host name and process namespaces of that process are entered, and neither `files` nor
+  /// `host_name` count; -1 makes a view of its own.
+  int view_fd = -1;
   std::string name = {};       // LAB.NODE, for messages
   std::string files = {};      // its folder of files laid over /etc, /etc/netns/NAME; absent or empty is none
   std::string host_name = {};  // the node's name; empty keeps the caller's

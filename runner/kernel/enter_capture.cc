@@ -155,7 +155,7 @@ Result<std::unique_ptr<Running>> Running::Start(const CapturedCommand& command, 
   Pipe error = TRY(MakePipe());
   const Fd null = TRY(OpenFile("/dev/null", O_RDONLY));
   std::fflush(nullptr);
-  const pid_t child = fork();
+  const pid_t child = ForkInto(command.spec);
   if (child < 0) return SystemError(errno, "start a process").Wrap(command.spec.name);
   if (child == 0) {
     setpgid(0, 0);

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -100,9 +101,25 @@ void LayFiles(const EnterSpec& spec) {
   }
 }
 
+/// A mount namespace is entered at its root. The folder may be one that is not there.
+void ComeBackTo(const EnterSpec& spec, const char* folder) {
+  if (!spec.working_dir.empty()) return;
+  if (folder == nullptr || chdir(folder) != 0) {
+    Say(spec, "warning: " + SystemError(errno, "go to " + Quote(folder == nullptr ? "." : folder)).text());
+  }
+}
+
+void EnterView(const EnterSpec& spec) {
+  std::array<char, PATH_MAX> folder = {};
+  const char* here = getcwd(folder.data(), folder.size());
+  if (setns(spec.view_fd, CLONE_NEWNS | CLONE_NEWUTS) != 0) GiveUpSystem(spec, "enter its view of the files");
+  ComeBackTo(spec, here);
+}
+
 void EnterPlace(const EnterSpec& spec) {
   if (spec.ns_fd < 0) return;
   if (setns(spec.ns_fd, CLONE_NEWNET) != 0) GiveUpSystem(spec, "enter its network namespace");
+  if (spec.view_fd >= 0) return EnterView(spec);
   if (unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0) GiveUpSystem(spec, "make a view of the files of its own");
   // Slave: what is mounted here stays here, what the system mounts later is seen.
   if (mount("", "/", "none", MS_SLAVE | MS_REC, nullptr) != 0) GiveUpSystem(spec, "detach the view of the files");
@@ -167,6 +184,33 @@ Status RenewSys() {
   }
   if (cgroups.is_open()) move_mount(cgroups.get(), "", AT_FDCWD, "/sys/fs/cgroup", MOVE_MOUNT_F_EMPTY_PATH);
   return {};
+}
+
+pid_t ForkInto(const EnterSpec& spec) {
+  if (spec.view_fd < 0) return fork();
+  // Who enters a process namespace for its children may not come back: that is left to a process in between, which
+  // makes the child one of ours.
+  std::array<int, 2> ends = {};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return -1;
+  const Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  const pid_t middle = fork();
+  if (middle < 0) return -1;
+  if (middle == 0) {
+    long child = -1;
+    if (setns(spec.view_fd, CLONE_NEWPID) == 0) child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) return 0;
+    const std::array<int, 2> told = {static_cast<int>(child), errno};
+    _exit(write(write_end.get(), told.data(), sizeof told) == sizeof told ? 0 : 1);
+  }
+  write_end.Reset();
+  std::array<int, 2> told = {-1, EIO};
+  while (read(read_end.get(), told.data(), sizeof told) < 0 && errno == EINTR) {
+  }
+  while (waitpid(middle, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  errno = told[1];
+  return told[0];
 }
 
 void EnterAndExec(const EnterSpec& spec) {

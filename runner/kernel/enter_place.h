@@ -1,8 +1,13 @@
 // The child's half of enter.h: from a fresh fork to the command.
 #pragma once
+#include <sys/types.h>
+
 #include "kernel/enter.h"
 
 namespace runner::kernel {
+
+/// fork(2), with the child in the process namespace of the spec's view.
+pid_t ForkInto(const EnterSpec& spec);
 
 /// Goes where the spec says and becomes its command. Every failure is told on standard error and ends the process with
 /// kExitCannotRun or kExitNotFound.

@@ -17,7 +17,7 @@ namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 5> kNotBuilt = {"ps", "logs", "restart", "impair", "completion"};
+constexpr std::array<std::string_view, 2> kNotBuilt = {"impair", "completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -62,6 +62,8 @@ struct Words {
   std::vector<std::string> environment;
   std::string timeout;
   int pid = 0;
+  std::string process;
+  LogsOptions logs;
   std::string print;
   std::string format = "svg";
 };
@@ -78,6 +80,7 @@ class Parser {
     AddChangingCommands();
     AddLookingCommands();
     AddNodeCommands();
+    AddProcessCommands();
     AddTestCommands();
     AddFileCommands();
   }
@@ -253,6 +256,33 @@ class Parser {
       return Run([pid](const Context& context) { return Identify(context, pid); });
     });
     identify->add_option("PID", words_.pid, "the process; without it, this one")->check(IsProcessNumber);
+  }
+
+  void AddProcessCommands() {
+    CLI::App* ps = Add("ps", "the declared processes", [this]() -> Result<Run> {
+      return Run([lab = TRY(Lab())](const Context& context) { return ShowProcesses(context, lab); });
+    });
+    AddLab(ps);
+
+    CLI::App* logs = Add("logs", "what declared processes print: logs LAB [NODE[/PROC]] [-f]", [this]() -> Result<Run> {
+      words_.logs.lab = TRY(Lab());
+      return Run([options = words_.logs](const Context& context) { return ShowLogs(context, options); });
+    });
+    commands_.back().prints_json = false;
+    AddLab(logs);
+    logs->add_option("NODE[/PROC]", words_.logs.process, "only of this node, or this process")->type_name("");
+    logs->add_flag("-f,--follow", words_.logs.follow, "go on with what they print from now on");
+    logs->add_option("--tail", words_.logs.tail, "of each only the last lines")->type_name("LINES");
+
+    CLI::App* restart =
+        Add("restart", "stop and start declared processes: restart LAB NODE[/PROC]", [this]() -> Result<Run> {
+          if (words_.process.empty()) return Usage("restart", "NODE[/PROC] is missing");
+          return Run([lab = TRY(Lab()), process = words_.process](const Context& context) {
+            return Restart(context, lab, process);
+          });
+        });
+    AddLab(restart);
+    restart->add_option("NODE[/PROC]", words_.process, "a node, or one of its processes")->type_name("");
   }
 
   static void AddReports(CLI::App* command, ReportOptions& report) {

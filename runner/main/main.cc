@@ -8,6 +8,7 @@
 #include "commands/context.h"
 #include "main/command_line.h"
 #include "main/log.h"
+#include "process/keeper.h"
 #include "rootless/holder.h"
 #include "uplink/helper.h"
 #include "uplink/supervisor.h"
@@ -78,6 +79,10 @@ int main(int argc, char** argv) {
   // The helper of an uplink is this program too, and nobody's command.
   if (argc > 1 && argv[1] == std::string_view(runner::kUplinkHelperCommand)) {
     return runner::UplinkHelperMain(argc, argv);
+  }
+  // The keeper of a node's view and processes,
+  if (argc > 1 && argv[1] == std::string_view(runner::process::kKeeperCommand)) {
+    return runner::process::KeeperMain(argc, argv);
   }
   // And so is what holds the namespaces of a rootless lab.
   if (argc > 1 && argv[1] == std::string_view(runner::rootless::kHolderCommand)) {

@@ -30,12 +30,12 @@ Json Encode(const Nanoseconds& value) { return value.text(); }
 Json Encode(const Share& value) { return value.text(); }
 Json Encode(const BitRate& value) { return value.text(); }
 Json Encode(const PortRange& value) { return Json::array({value.first, value.last}); }
+template <Visitable T>
+Json Encode(const T& value);
 template <class T>
 Json Encode(const std::optional<T>& value) {
   return value ? Encode(*value) : Json(nullptr);
 }
-template <Visitable T>
-Json Encode(const T& value);
 template <class T>
 Json Encode(const std::vector<T>& value) {
   Json out = Json::array();
@@ -96,6 +96,8 @@ bool Decode(const Json& json, BitRate& value) { return DecodeText(json, value); 
 bool Decode(const Json& json, PortRange& value) {
   return json.is_array() && json.size() == 2 && Decode(json[0], value.first) && Decode(json[1], value.last);
 }
+template <Visitable T>
+bool Decode(const Json& json, T& value);
 template <class T>
 bool Decode(const Json& json, std::optional<T>& value) {
   if (json.is_null()) {
@@ -107,8 +109,6 @@ bool Decode(const Json& json, std::optional<T>& value) {
   value = std::move(inner);
   return true;
 }
-template <Visitable T>
-bool Decode(const Json& json, T& value);
 template <class T>
 bool Decode(const Json& json, std::vector<T>& value) {
   if (!json.is_array()) return false;
@@ -225,6 +225,13 @@ std::string ValueText(const HopAttributes& hop) {
   if (!hop.dev.empty()) out += (out.empty() ? "dev " : " dev ") + hop.dev;
   if (hop.weight != 1) out += " weight " + std::to_string(hop.weight);
   return out.empty() ? "none" : out;
+}
+std::string ValueText(const BindAttributes& bind) {
+  return bind.host_path + ":" + bind.path + (bind.read_only ? ":ro" : "");
+}
+std::string ValueText(const HealthcheckAttributes& check) {
+  std::string what = check.kind == "test" ? JsonText(Encode(check.test)) : check.target;
+  return what.insert(0, check.kind + " ");
 }
 template <class T>
 std::string ValueText(const std::optional<T>& value) {

@@ -55,6 +55,12 @@ Result<Graph> GraphBuilder::Build() {
   for (const Node& node : topology_.nodes) AddUplinkHelper(node);
   for (const Node& node : topology_.nodes) AddPorts(node);
   AddFiles();
+  for (const Node& node : topology_.nodes) AddView(node);
+  // All are started before any is waited for.
+  for (const Node& node : topology_.nodes) {
+    for (const Process& process : node.processes) AddProcess(node, process);
+  }
+  AddConditions();
   for (const Node& node : topology_.nodes) AddExec(node);
   return Graph::Make(std::move(resources_));
 }

@@ -1,5 +1,5 @@
 // The resources of one lab while they are put together, group by group in the order of the work. One part a file:
-// graph_builder.cc namespaces, settings and files, graph_devices.cc, graph_l3.cc, graph_uplink.cc.
+// graph_builder.cc namespaces, settings and files, graph_devices.cc, graph_l3.cc, graph_uplink.cc, graph_process.cc.
 #pragma once
 #include <map>
 #include <optional>
@@ -119,6 +119,12 @@ class GraphBuilder {
   void AddHostSide();
   void AddUplinkHelper(const Node& node);
   void AddPorts(const Node& node);
+
+  // ---- Nodes' own views, and processes
+
+  void AddView(const Node& node);
+  void AddProcess(const Node& node, const Process& process);
+  void AddConditions();
 
   using Device = std::pair<Place, std::string>;
 

@@ -205,6 +205,8 @@ class Planner {
       for (const RecordEntry& entry : record_) order.push_back(&entry);
     }
     std::ranges::reverse(order);
+    // They end before the network under them goes, whenever its parts were made.
+    std::ranges::stable_partition(order, [](const RecordEntry* entry) { return IsOnNetwork(entry->resource.id.kind); });
     return order;
   }
 
@@ -224,6 +226,9 @@ class Planner {
     }
   }
 
+  /// Commands that ran are not run backwards, and what held of a process is over with it.
+  static bool IsNothingToRemove(Kind kind) { return kind == Kind::kExec || kind == Kind::kCondition; }
+
   void AddRemovals() {
     for (const RecordEntry* entry : NewestFirst()) {
       const Resource& resource = entry->resource;
@@ -238,7 +243,8 @@ class Planner {
                     .reason = wished ? verdicts_.at(resource.id).reason : "",
                     .replaces = wished};
       const bool foreign = seen != nullptr && seen->owner == Observed::Owner::kForeign;
-      if (!wished && (seen == nullptr || foreign || GoesWithNamespace(resource) || resource.id.kind == Kind::kExec)) {
+      if (!wished &&
+          (seen == nullptr || foreign || GoesWithNamespace(resource) || IsNothingToRemove(resource.id.kind))) {
         action.verb = Verb::kForget;
         action.reason = seen == nullptr ? "it is gone already"
                         : foreign       ? "it is not this lab's any more"

@@ -32,6 +32,10 @@ constexpr std::array<KindTraits, std::variant_size_v<Attributes>> kTraits = {{
     {.name = "peer", .is_setting = false, .dies_with_namespace = true, .is_final = false},
     // What the host lent must be back before its place goes.
     {.name = "physical", .is_setting = true, .dies_with_namespace = false, .is_final = false},
+    {.name = "view", .is_setting = false, .dies_with_namespace = false, .is_final = false},
+    {.name = "content", .is_setting = false, .dies_with_namespace = true, .is_final = false},
+    {.name = "process", .is_setting = false, .dies_with_namespace = false, .is_final = false},
+    {.name = "condition", .is_setting = false, .dies_with_namespace = true, .is_final = false},
 }};
 
 struct FindNamespace {
@@ -51,6 +55,10 @@ struct FindNamespace {
 }  // namespace
 
 const KindTraits& Traits(Kind kind) { return kTraits[static_cast<std::size_t>(kind)]; }
+
+bool IsOnNetwork(Kind kind) {
+  return kind == Kind::kView || kind == Kind::kContent || kind == Kind::kProcess || kind == Kind::kCondition;
+}
 
 std::string ResourceId::text() const { return std::string(Traits(kind).name) + " " + name; }
 

@@ -507,6 +507,124 @@ struct PhysicalAttributes {
   }
 };
 
+/// A folder or file of the host that a node sees under a path of its own.
+struct BindAttributes {
+  std::string host_path = {};  // absolute
+  std::string path = {};
+  bool read_only = false;
+  friend bool operator==(const BindAttributes&, const BindAttributes&) = default;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("host_path", self.host_path, Role::kIdentity);
+    v("path", self.path, Role::kIdentity);
+    v("read_only", self.read_only, Role::kReplace);
+  }
+};
+
+/// A node's own view of the file system, host name and processes, and the keeper that holds it.
+struct ViewAttributes {
+  NamespaceName ns = {};
+  std::string node = {};
+  std::vector<BindAttributes> binds = {};
+  std::vector<std::string> tmpfs = {};
+  std::vector<std::string> files = {};  // the paths: what stood there before is seen again in a new view only
+  bool serving = true;                  // the keeper answers, and is in the node's network
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("binds", self.binds, Role::kReplace);
+    v("tmpfs", self.tmpfs, Role::kReplace);
+    v("files", self.files, Role::kReplace);
+    v("serving", self.serving, Role::kReplace);
+  }
+};
+
+/// What a file of a node's view holds.
+struct ContentAttributes {
+  NamespaceName ns = {};
+  std::string node = {};
+  std::string path = {};
+  std::string content = {};  // see plan/file_content.h
+  bool is_hex = false;
+  std::string mode = {};  // as chmod(1) writes it: "0644"
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("path", self.path, Role::kIdentity);
+    v("content", self.content, Role::kInPlace);
+    v("hex", self.is_hex, Role::kInPlace);
+    v("mode", self.mode, Role::kInPlace);
+  }
+};
+
+struct HealthcheckAttributes {
+  std::string kind = {};  // test, tcp, udp, http, file, log
+  Command test = {};
+  std::string target = {};
+  std::int64_t interval_ms = 0;
+  std::int64_t timeout_ms = 0;
+  std::int64_t start_period_ms = 0;
+  int retries = 0;
+  friend bool operator==(const HealthcheckAttributes&, const HealthcheckAttributes&) = default;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("kind", self.kind, Role::kInPlace);
+    v("test", self.test, Role::kInPlace);
+    v("target", self.target, Role::kInPlace);
+    v("interval_ms", self.interval_ms, Role::kInPlace);
+    v("timeout_ms", self.timeout_ms, Role::kInPlace);
+    v("start_period_ms", self.start_period_ms, Role::kInPlace);
+    v("retries", self.retries, Role::kInPlace);
+  }
+};
+
+/// A declared process. It is there as long as its keeper has it in hand: while it runs, waits to be started again, or
+/// has done its work and ended with 0. One that has failed, or was stopped, is not.
+struct ProcessAttributes {
+  NamespaceName ns = {};
+  std::string node = {};
+  std::string name = {};
+  Command command = {};
+  std::vector<std::string> environment = {};  // NAME=VALUE, sorted
+  std::string working_dir = {};
+  std::string user = {};
+  std::optional<HealthcheckAttributes> healthcheck = {};
+  std::string restart = "no";
+  std::string stop_signal = "SIGTERM";
+  std::int64_t stop_grace_period_ms = 5000;
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("name", self.name, Role::kIdentity);
+    v("command", self.command, Role::kReplace);
+    v("environment", self.environment, Role::kReplace);
+    v("working_dir", self.working_dir, Role::kReplace);
+    v("user", self.user, Role::kReplace);
+    v("healthcheck", self.healthcheck, Role::kInPlace);
+    v("restart", self.restart, Role::kInPlace);
+    v("stop_signal", self.stop_signal, Role::kInPlace);
+    v("stop_grace_period_ms", self.stop_grace_period_ms, Role::kInPlace);
+  }
+};
+
+/// That a process is healthy, or has ended with 0: it is there when it holds, to make it is to wait for it.
+struct ConditionAttributes {
+  NamespaceName ns = {};
+  std::string node = {};
+  std::string process = {};
+  std::string condition = {};  // healthy, completed
+  template <class Self, class V>
+  static void Visit(Self& self, V&& v) {
+    v("ns", self.ns, Role::kIdentity);
+    v("node", self.node, Role::kIdentity);
+    v("process", self.process, Role::kIdentity);
+    v("condition", self.condition, Role::kIdentity);
+  }
+};
+
 /// A folder of the host that labs share, counted: the names of namespaces, the resolver files.
 struct FolderAttributes {
   NamespaceName ns = {};  // the host
@@ -525,7 +643,8 @@ using Attributes =
                  TapAttributes, InterfaceAttributes, ActivationAttributes, AddressAttributes, RouteAttributes,
                  RuleAttributes, NeighbourAttributes, NatAttributes, NftablesAttributes, FileAttributes,
                  UplinkAttributes, ForwardAttributes, ExecAttributes, LinkAttributes, ImpairmentAttributes,
-                 VlansAttributes, FdbAttributes, PeerAttributes, PhysicalAttributes>;
+                 VlansAttributes, FdbAttributes, PeerAttributes, PhysicalAttributes, ViewAttributes, ContentAttributes,
+                 ProcessAttributes, ConditionAttributes>;
 
 /// In the order of the variant.
 enum class Kind {
@@ -552,7 +671,11 @@ enum class Kind {
   kVlans,
   kFdb,
   kPeer,
-  kPhysical
+  kPhysical,
+  kView,
+  kContent,
+  kProcess,
+  kCondition
 };
 
 struct KindTraits {
@@ -562,6 +685,10 @@ struct KindTraits {
   bool is_final;             // its removal (or, for exec, its doing) cannot be undone: last in a plan
 };
 const KindTraits& Traits(Kind kind);
+
+/// Whether objects of the kind run on top of the lab's network: it stands before they are made, and until they are
+/// gone.
+bool IsOnNetwork(Kind kind);
 
 struct ResourceId {
   Kind kind = Kind::kNamespace;

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "kernel/enter_place.h"
 #include "kernel/link.h"
+#include "kernel/mirror.h"
 #include "kernel/netlink.h"
 
 namespace runner::rootless {
@@ -64,28 +65,6 @@ Status BecomeRoot() {
 
 std::string PathOf(const Fd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
-Result<std::vector<std::string>> EntriesOf(const std::string& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()), closedir);
-  if (folder == nullptr) return SystemError(errno, "read " + Quote(path));
-  std::vector<std::string> names;
-  while (const dirent* entry = readdir(folder.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
-  return names;
-}
-
-Status MountTmpfs(const std::string& path) {
-  if (mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0) return {};
-  return SystemError(errno, "mount a tmpfs on " + Quote(path));
-}
-
-/// With all that is mounted below: what a more privileged mount namespace put together cannot be taken apart.
-Status Bind(const std::string& from, const std::string& to) {
-  if (mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0) return {};
-  return SystemError(errno, "bind " + Quote(to));
-}
-
 Status MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0) return {};
   return SystemError(errno, "make folder " + Quote(path));
@@ -103,44 +82,13 @@ std::optional<mode_t> TypeOf(const Fd& folder, const std::string& name) {
   return info.st_mode & S_IFMT;
 }
 
-Status CopyLink(const Fd& folder, const std::string& name, const std::string& to) {
-  std::array<char, PATH_MAX> target = {};
-  const ssize_t size = readlinkat(folder.get(), name.c_str(), target.data(), target.size());
-  if (size < 0) return SystemError(errno, "read link " + Quote(to));
-  return MakeLink(std::string(target.data(), static_cast<std::size_t>(size)), to);
-}
-
-/// `name` of the folder `old`, at `to`.
-Status Show(const Fd& old, const std::string& name, const std::string& to) {
-  const auto type = TypeOf(old, name);
-  if (!type) return {};
-  if (*type == S_IFLNK) return CopyLink(old, name, to);
-  if (*type == S_IFDIR) {
-    TRY(MakeFolder(to));
-  } else {
-    TRY(OpenFile(to, O_WRONLY | O_CREAT | O_EXCL, 0444));
-  }
-  return Bind(PathOf(old) + "/" + name, to);
-}
-
-/// A tmpfs over /run; its entries are the old ones, mounted again. An entry that cannot be shown is told.
-Status RenewRun(const std::vector<std::string>& hidden, std::vector<std::string>& missing) {
-  const Fd old = TRY(OpenFile("/run", O_PATH | O_DIRECTORY));
-  TRY(MountTmpfs("/run"));
-  for (const std::string& name : TRY(EntriesOf(PathOf(old)))) {
-    if (std::ranges::find(hidden, name) != hidden.end()) continue;
-    if (Status shown = Show(old, name, "/run/" + name); !shown.ok()) missing.push_back(shown.error().text());
-  }
-  return {};
-}
-
 /// A folder below /run that looks like the root, so that relative links of what is put there lead where they led.
 Result<std::string> MakeSecondRoot() {
   std::string path = "/run/.toporun";
   // Taken where this runs in a rootless lab.
   while (access(path.c_str(), F_OK) == 0) path += "+";
   TRY(MakeFolder(path));
-  for (const std::string& name : TRY(EntriesOf("/"))) {
+  for (const std::string& name : TRY(kernel::ListEntries("/"))) {
     if (name != "etc") TRY(MakeLink("/" + name, path + "/" + name));
   }
   TRY(MakeFolder(path + "/etc"));
@@ -152,13 +100,13 @@ Result<std::string> MakeSecondRoot() {
 Status RenewEtc() {
   const std::string second = TRY(MakeSecondRoot()) + "/etc";
   const Fd old = TRY(OpenFile("/etc", O_PATH | O_DIRECTORY));
-  TRY(Bind(PathOf(old), second));
-  TRY(MountTmpfs("/etc"));
-  for (const std::string& name : TRY(EntriesOf(second))) {
+  TRY(kernel::BindTree(PathOf(old), second));
+  TRY(kernel::MountTmpfs("/etc", 0755));
+  for (const std::string& name : TRY(kernel::ListEntries(second))) {
     if (name == "netns") continue;
     const std::string to = "/etc/" + name;
     if (TypeOf(old, name) == S_IFLNK) {
-      TRY(CopyLink(old, name, to));
+      TRY(kernel::CopyLink(old, name, to));
     } else {
       TRY(MakeLink(second + "/" + name, to));
     }
@@ -186,7 +134,7 @@ Result<std::vector<std::string>> MakeGround(const GroundOptions& options) {
   if (mount("", "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) {
     return Powerless(SystemError(errno, "detach the view of the files"));
   }
-  TRY(RenewRun(options.hidden, missing));
+  TRY(kernel::MirrorFolder("/run", options.hidden, missing));
   TRY(RenewEtc());
   // Hidden parts of /sys, as containers have them, forbid a new one: then it shows the devices of the real host.
   if (Status renewed = kernel::RenewSys(); !renewed.ok()) missing.push_back(renewed.error().text());

@@ -41,10 +41,6 @@ Result<std::string> ReadTopologyText(const std::string& file);
 /// Reads `options.file` with ReadTopologyText and loads it.
 LoadResult LoadTopologyFile(const LoadOptions& options);
 
-/// What a topology asks for that this version does not build yet: an error each, at its place. `up` and `plan` refuse
-/// these; `validate` does not.
-Errors FindUnbuilt(const Topology& topology);
-
 /// The topology with everything filled in, as a file that loads to an equal Topology, but for secrets: where they stood
 /// is kSecretPlace.
 std::string PrintYaml(const Topology& topology);

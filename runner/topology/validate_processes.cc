@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <functional>
 
 #include <fmt/format.h>
@@ -35,9 +36,10 @@ class ProcessGraph {
     }
   }
 
-  void CheckDependencies() {
+  void CheckEach() {
     for (const Node& node : topology_.nodes) {
       for (const Process& process : node.processes) {
+        if (process.healthcheck) CheckHealth(node, process, *process.healthcheck);
         for (const Dependency& dependency : process.depends_on) CheckDependency(node, process, dependency);
       }
     }
@@ -46,6 +48,7 @@ class ProcessGraph {
   void CheckCircles();
 
  private:
+  void CheckHealth(const Node& node, const Process& process, const Healthcheck& check);
   void CheckDependency(const Node& node, const Process& process, const Dependency& dependency);
   void ReportCircle(const std::vector<ProcessKey>& path, const ProcessKey& key);
 
@@ -56,6 +59,32 @@ class ProcessGraph {
   std::map<ProcessKey, const Process*> processes_;
   std::map<ProcessKey, State> states_;
 };
+
+/// Why the text is no extended regular expression; empty when it is one.
+std::string WhatIsWrongWith(const std::string& expression) {
+  regex_t compiled;
+  const int failed = regcomp(&compiled, expression.c_str(), REG_EXTENDED | REG_NOSUB);
+  if (failed == 0) {
+    regfree(&compiled);
+    return "";
+  }
+  std::array<char, 256> text = {};
+  regerror(failed, &compiled, text.data(), text.size());
+  std::string why(text.data());
+  if (!why.empty()) why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+  return why;
+}
+
+void ProcessGraph::CheckHealth(const Node& node, const Process& process, const Healthcheck& check) {
+  const std::string where = fmt::format("process \"{}/{}\"", node.name, process.name);
+  if (check.kind == Healthcheck::Kind::kHttp && !check.target.starts_with("http://")) {
+    findings_.Wrong(check.at, where, "healthcheck: http " + Quote(check.target),
+                    "it is no http:// URL; a `test` with a program of yours can ask for anything else");
+  }
+  if (check.kind != Healthcheck::Kind::kLog) return;
+  const std::string why = WhatIsWrongWith(check.target);
+  if (!why.empty()) findings_.Wrong(check.at, where, "healthcheck: log " + Quote(check.target), why);
+}
 
 void ProcessGraph::CheckDependency(const Node& node, const Process& process, const Dependency& dependency) {
   const std::string where = fmt::format("process \"{}/{}\"", node.name, process.name);
@@ -209,7 +238,7 @@ class TestChecks {
 
 void CheckProcesses(const Topology& topology, const Index& index, Findings& findings) {
   ProcessGraph graph(topology, index, findings);
-  graph.CheckDependencies();
+  graph.CheckEach();
   graph.CheckCircles();
 }
 

@@ -121,11 +121,16 @@ class Checks:
     def serve(self, kind, address, port):
         """A server in the node that has the address, unless one was started already."""
         node = self.topology.owner(address)
-        if node is None or (kind, node, port) in self.serving:
+        if node is None or (kind, node, port) in self.serving or self.listens(kind, node, port):
             return
         service = self.box.serve(kind, *(["page"] if kind == "http" else []), port=port,
                                  namespace=self.topology.namespace(node))
         self.serving[kind, node, port] = service
+
+    def listens(self, kind, node, port):
+        """Whether a process that the file itself declares serves there."""
+        argv = ["ss", "-H", "-l", "-n", "-u" if kind == "udp-echo" else "-t", f"sport = :{port}"]
+        return bool(self.box.run(argv, namespace=self.topology.namespace(node), check=True).stdout.strip())
 
     def connect(self, kind, service, check, host, port, expect):
         address = self.topology.host(host)

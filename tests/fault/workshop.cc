@@ -7,15 +7,18 @@
 
 #include "base/report.h"
 #include "base/text.h"
+#include "process/keeper.h"
 #include "uplink/helper.h"
 #include "uplink/supervisor.h"
 
 namespace runner::test {
 namespace {
 
-// This program is what the helper of an uplink is started from; GTest's main would not know that command line.
+// This program is what the helper of an uplink and the keeper of a node are started from; GTest's main would not know
+// that command line.
 __attribute__((constructor)) void BecomeHelper(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == kUplinkHelperCommand) _exit(UplinkHelperMain(argc, argv));
+  if (argc > 1 && std::string_view(argv[1]) == process::kKeeperCommand) _exit(process::KeeperMain(argc, argv));
 }
 
 Ending Execute(const Context& context, Workshop::Command command, const std::string& file, const std::string& lab) {

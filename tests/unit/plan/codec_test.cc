@@ -37,8 +37,12 @@ TEST(Codec, AttributesOfEachShapeComeBackFromJson) {
   ForwardAttributes forward;
   forward.host_port = {.first = 8000, .last = 8010};
   forward.target = *IpAddress::Parse("fd00::100");
-  for (const Attributes& attributes :
-       {Attributes(Cable()), Attributes(DefaultRoute()), Attributes(uplink), Attributes(forward)}) {
+  ViewAttributes view{
+      .node = "a", .binds = {{.host_path = "/a", .path = "/b", .read_only = true}}, .tmpfs = {"/run/x"}};
+  ProcessAttributes process{.node = "a", .name = "p", .command = {"sh", "-c", "x y"}};
+  process.healthcheck = HealthcheckAttributes{.kind = "test", .test = {"true"}, .interval_ms = 5, .retries = 2};
+  for (const Attributes& attributes : {Attributes(Cable()), Attributes(DefaultRoute()), Attributes(uplink),
+                                       Attributes(forward), Attributes(view), Attributes(process)}) {
     const auto back = DecodeAttributes(static_cast<Kind>(attributes.index()), EncodeAttributes(attributes));
     ASSERT_TRUE(back.ok());
     EXPECT_EQ(JsonText(EncodeAttributes(*back)), JsonText(EncodeAttributes(attributes)));
