@@ -224,6 +224,7 @@ std::string ValueText(const HopAttributes& hop) {
   std::string out = hop.via ? "via " + hop.via->text() : "";
   if (!hop.dev.empty()) out += (out.empty() ? "dev " : " dev ") + hop.dev;
   if (hop.weight != 1) out += " weight " + std::to_string(hop.weight);
+  if (!hop.as.empty()) out += " as " + hop.as;
   return out.empty() ? "none" : out;
 }
 template <class T>

@@ -249,12 +249,14 @@ struct HopAttributes {
   std::optional<IpAddress> via = {};
   std::string dev = {};
   int weight = 1;
+  std::string as = {};  // of a route for a label: the labels that take its place, "200/300"
   friend auto operator<=>(const HopAttributes&, const HopAttributes&) = default;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("via", self.via, Role::kReplace);
     v("dev", self.dev, Role::kReplace);
     v("weight", self.weight, Role::kReplace);
+    v("as", self.as, Role::kReplace);
   }
 };
 
@@ -262,6 +264,7 @@ struct HopAttributes {
 struct RouteAttributes {
   NamespaceName ns = {};
   IpPrefix to = {};
+  std::optional<std::uint32_t> label = {};  // of MPLS, in place of `to`
   std::uint32_t table = 254;
   std::uint32_t metric = 0;
   RouteType type = RouteType::kUnicast;
@@ -275,6 +278,7 @@ struct RouteAttributes {
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
     v("to", self.to, Role::kIdentity);
+    v("label", self.label, Role::kIdentity);
     v("table", self.table, Role::kIdentity);
     v("metric", self.metric, Role::kIdentity);
     v("type", self.type, Role::kReplace);
