@@ -434,6 +434,10 @@ Json EncodeResource(const Resource& resource) {
     if (!after.empty()) out["after"] = std::move(after);
   }
   if (resource.at.known()) out["at"] = {resource.at.line, resource.at.column, resource.at.width};
+  if (resource.overridden) {
+    const auto& declared = resource.overridden->declared;
+    out["overrides"] = declared ? EncodeAttributes(*declared) : Json(nullptr);
+  }
   return out;
 }
 
@@ -461,6 +465,10 @@ Result<Resource> DecodeResource(const Json& json) {
         !Decode((*at)[1], resource.at.column) || !Decode((*at)[2], resource.at.width)) {
       return bad("its place is not three numbers");
     }
+  }
+  if (const auto declared = json.find("overrides"); declared != json.end()) {
+    resource.overridden.emplace();
+    if (!declared->is_null()) resource.overridden->declared = TRY(DecodeAttributes(id->kind, *declared));
   }
   return resource;
 }

@@ -538,11 +538,17 @@ struct DependsOn {
   friend auto operator<=>(const DependsOn&, const DependsOn&) = default;
 };
 
+/// That a command has set something else than the file says, for a while.
+struct Override {
+  std::optional<Attributes> declared = {};  // as the file has it; absent: the file has no such object
+};
+
 struct Resource {
   ResourceId id = {};
   Attributes attributes = {};
   std::vector<DependsOn> dependencies = {};
-  Position at = {};  // the line of the file that asks for it
+  Position at = {};                          // the line of the file that asks for it
+  std::optional<Override> overridden = {};  // only on record: no file asks for it
   Kind kind() const { return static_cast<Kind>(attributes.index()); }
 };
 
