@@ -71,7 +71,7 @@ std::string DescribeRoute(const RouteAttributes& route, Verb verb) {
 Result<LabelRoute> LabelRouteFrom(Session& session, const RouteAttributes& attributes) {
   LabelRoute route{.label = *attributes.label};
   for (const HopAttributes& hop : attributes.hops) {
-    LabelHop next{.via = hop.via, .weight = hop.weight, .as = hop.as};
+    LabelHop next{.via = hop.via, .as = hop.as};
     if (!hop.dev.empty()) next.oif = TRY(session.IndexOf(hop.dev));
     route.hops.push_back(std::move(next));
   }

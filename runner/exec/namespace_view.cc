@@ -132,8 +132,7 @@ std::optional<Observed> NamespaceView::SeeLabelRoute(const RouteAttributes& aske
   RouteAttributes now = asked;
   now.hops.clear();
   for (const LabelHop& hop : found->second.hops) {
-    now.hops.push_back(
-        {.via = hop.via, .dev = InterfaceName(names_, hop.oif), .weight = hop.weight, .as = hop.as});
+    now.hops.push_back({.via = hop.via, .dev = InterfaceName(names_, hop.oif), .as = hop.as});
   }
   BlankOpenDevices(asked.hops, now.hops);
   std::ranges::sort(now.hops);

@@ -46,7 +46,6 @@ std::string LabelRouteCommand(const RouteAttributes& route, const std::string& v
     if (!hop.as.empty()) out += " as " + hop.as;
     if (hop.via) out += fmt::format(" via {} {}", hop.via->is_ipv6() ? "inet6" : "inet", hop.via->text());
     if (!hop.dev.empty()) out += " dev " + hop.dev;
-    if (!only) out += fmt::format(" weight {}", hop.weight);
   }
   return out;
 }

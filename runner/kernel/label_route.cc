@@ -60,7 +60,6 @@ Status EncodeMultipath(NetlinkMessage& message, const std::vector<LabelHop>& hop
   for (const LabelHop& hop : hops) {
     const std::size_t start = message.header()->nlmsg_len;
     rtnexthop header{};
-    header.rtnh_hops = static_cast<std::uint8_t>(hop.weight - 1);
     header.rtnh_ifindex = hop.oif;
     message.Append(header);
     TRY(EncodeHop(message, hop));
@@ -117,7 +116,6 @@ std::vector<LabelHop> DecodeMultipath(std::string_view bytes) {
     if (header.rtnh_len < sizeof header || header.rtnh_len > bytes.size()) break;
     const NetlinkAttributes attributes(bytes.data() + sizeof header, header.rtnh_len - sizeof header, RTA_MAX);
     hops.push_back(DecodeHop(attributes, header.rtnh_ifindex));
-    hops.back().weight = header.rtnh_hops + 1;
     bytes.remove_prefix(std::min<std::size_t>(RTNH_ALIGN(header.rtnh_len), bytes.size()));
   }
   return hops;

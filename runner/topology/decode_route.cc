@@ -145,6 +145,9 @@ bool DecodeNextHops(const YamlNode& list, Route& route, std::optional<Family> fa
       good = false;
     }
     hop.weight = fields.Number<int>("weight", 1, 256).value_or(1);
+    if (route.label && hop.weight != 1) {
+      reporter.Wrong(fields.Find("weight")->at, "next hops of a label have no \"weight\": the kernel shares evenly");
+    }
     if (const YamlNode* as = fields.Find("as")) {
       hop.as = ReadLabels(*as, "as", reporter);
       if (!route.label) reporter.Wrong(as->at, "\"as\" goes with a label only: `to: {mpls: LABEL}`");

@@ -117,7 +117,7 @@ nodes:
       - {to: "fd01::/64", dev: d, encap: {seg6: {mode: inline, segs: ["fd02::1"]}}}
       - {to: "fd03::/64", dev: d, encap: {seg6local: {action: End.DX4, nh4: 10.0.0.2}}}
       - {to: {mpls: 100}, via: 10.0.0.4, as: [200, 300]}
-      - {to: {mpls: 101}, nexthops: [{via: 10.0.0.4, as: [201]}, {via: "fd00::4", weight: 2}]}
+      - {to: {mpls: 101}, nexthops: [{via: 10.0.0.4, as: [201]}, {via: "fd00::4"}]}
     rules:
       - {from: 10.0.0.0/8, table: 10}
       - {fwmark: 0x1/0xff, table: main, priority: 5}
@@ -163,6 +163,8 @@ TEST(Decode, RefusesInRoutesAndRules) {
        "1:71: node \"a\": \"mpls\" must be a whole number from 0 to 1048575, not \"1048576\""},
       {"routes: [{to: {mpls: 15}, dev: lo}]",
        "1:34: node \"a\": \"mpls\" must be a whole number from 16 to 1048575, not \"15\""},
+      {"routes: [{to: {mpls: 16}, nexthops: [{via: 10.0.0.1, weight: 2}, {via: 10.0.0.2}]}]",
+       "1:74: node \"a\": next hops of a label have no \"weight\": the kernel shares evenly"},
       {"routes: [{to: {mpls: 16}, dev: lo, metric: 5}]", "1:56: node \"a\": a route for a label has no \"metric\""},
       {"routes: [{to: {mpls: 16}}]",
        "1:22: node \"a\": a route needs \"via\", \"dev\" or \"nexthops\", or a \"type\" that leads nowhere"},
