@@ -68,6 +68,14 @@ struct ExecOptions {
 /// Runs a command in a node; its exit status is the command's.
 Ending Exec(const Context& context, const ExecOptions& options);
 
+struct ImpairOptions {
+  std::string lab;
+  std::string interface;           // NODE:IFNAME; a node may be a switch or bridge, or "host". Empty: all impaired ones
+  std::vector<std::string> words;  // tc-netem(8), or one of up, down, clear; empty: show it
+};
+/// Changes a link for a while, see commands/overrides.h; or shows what is in force.
+Ending Impair(const Context& context, const ImpairOptions& options);
+
 struct CaptureOptions {
   std::string lab;
   std::vector<std::string> interfaces;  // NODE:IFNAME; a node may be a switch, or "host"

@@ -13,6 +13,7 @@
 #include "commands/drift.h"
 #include "commands/inside.h"
 #include "commands/interrupts.h"
+#include "commands/overrides.h"
 #include "commands/record.h"
 #include "rootless/channel.h"
 
@@ -111,8 +112,8 @@ std::optional<Lookout::Stamp> Lookout::ReadStamp() const {
 
 Result<Sight, Errors> Lookout::Look() {
   const auto before = ReadStamp();
-  if (!before) return Sight{.what = Sight::What::kDown, .objects = 0, .drift = {}};
-  const Sight busy{.what = Sight::What::kBusy, .objects = 0, .drift = {}};
+  if (!before) return Sight{.what = Sight::What::kDown, .objects = 0, .drift = {}, .overrides = {}};
+  const Sight busy{.what = Sight::What::kBusy, .objects = 0, .drift = {}, .overrides = {}};
   if (LabLock::IsHeld(context_.state, lab_)) return busy;
   if (auto read = ReadRecord(*before); !read.ok()) return Errors{std::move(read).error()};
   const auto start = Clock::now();
@@ -125,7 +126,8 @@ Result<Sight, Errors> Lookout::Look() {
   is_all_touched_ = is_all_touched_ || is_disturbed || !looked.ok();
   if (is_disturbed) return busy;
   if (!looked.ok()) return std::move(looked).error();
-  return Sight{.what = Sight::What::kSeen, .objects = record_.size(), .drift = drift_};
+  return Sight{
+      .what = Sight::What::kSeen, .objects = record_.size(), .drift = drift_, .overrides = OverridesIn(record_)};
 }
 
 Status Lookout::ReadRecord(const Stamp& stamp) {
@@ -229,7 +231,7 @@ Result<Json> Lookout::LookInside(const Context& inside, const Record& part, int 
   const Observation observed = TRY(backend->Observe(Graph(), part));
   // Rootless, the signal came here only.
   if (Interrupts::asked()) return Interrupted();
-  seen["drift"] = Told(FindDrift(part, observed));
+  seen["drift"] = Told(FindDrift(part, observed, record_));
   return seen;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "commands/context.h"
+#include "commands/overrides.h"
 #include "exec/journal.h"
 #include "kernel/monitor.h"
 
@@ -33,6 +34,7 @@ struct Sight {
   What what = What::kSeen;
   std::size_t objects = 0;
   std::vector<FoundDrift> drift;
+  std::vector<OverrideNote> overrides;
 };
 
 class Lookout {

@@ -6,6 +6,7 @@
 #include "commands/drift.h"
 #include "commands/inside.h"
 #include "commands/lab.h"
+#include "commands/overrides.h"
 #include "commands/record.h"
 #include "commands/run.h"
 #include "commands/source.h"
@@ -19,6 +20,7 @@ struct LabStatus {
   LabHeader header;
   std::size_t objects = 0;
   std::vector<Drift> drift;
+  std::vector<OverrideNote> overrides;
   bool file_changed = false;
   bool holder_gone = false;
   bool is_as_recorded() const { return drift.empty() && !holder_gone; }
@@ -40,12 +42,15 @@ Result<LabStatus> Look(const Context& context, const std::string& lab) {
                    .header = journal.header(),
                    .objects = record.size(),
                    .drift = FindDrift(record, observed),
+                   .overrides = OverridesIn(record),
                    .file_changed = HasFileChanged(journal.header())};
 }
 
 Json ToJson(const LabStatus& status) {
   Json drift = Json::array();
   for (const Drift& one : status.drift) drift.push_back(DriftJson(one));
+  Json overrides = Json::array();
+  for (const OverrideNote& note : status.overrides) overrides.push_back(note.json);
   return {{"lab", status.lab},
           {"file", status.header.file},
           {"since", status.header.since},
@@ -53,17 +58,19 @@ Json ToJson(const LabStatus& status) {
           {"as_recorded", status.is_as_recorded()},
           {"file_changed", status.file_changed},
           {"holder_gone", status.holder_gone},
-          {"drift", std::move(drift)}};
+          {"drift", std::move(drift)},
+          {"overrides", std::move(overrides)}};
 }
 
 void PrintText(const Context& context, const LabStatus& status) {
   *context.out << status.lab << ": "
                << (status.is_as_recorded() ? "as recorded (" + Counted(status.objects, "object") + ")"
                                            : Counted(status.drift.size() + (status.holder_gone ? 1 : 0), "difference"))
-               << "\n";
+               << (status.overrides.empty() ? "" : ", " + Counted(status.overrides.size(), "override")) << "\n";
   std::vector<std::vector<std::string>> rows;
   if (status.holder_gone) rows.push_back(HolderGoneRow());
   for (const Drift& drift : status.drift) rows.push_back(DriftRow(drift));
+  for (const OverrideNote& note : status.overrides) rows.push_back(note.Row());
   *context.out << Table(rows);
   if (status.file_changed) {
     Say(context, fmt::format("note: {} has changed since {} came up; `toporun plan {}` shows what `up` would do",

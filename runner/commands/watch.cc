@@ -65,6 +65,7 @@ class Watcher {
     misses_ = 0;
     if (sight.what == Sight::What::kBusy) return {};
     TellBeginning(sight);
+    TellOverrides(sight.overrides);
     if (TellChanges(sight.drift)) pause_ = kBetweenRepairs;
     if (!context_.out->good()) return Errors{Fail("write to standard output", "it did not take all")};
     if (!options_.heal || told_.empty() || Clock::now() < repaired_at_ + pause_) return {};
@@ -159,6 +160,28 @@ class Watcher {
     return !rows.empty();
   }
 
+  /// Deliberate changes, each once, and once more when it ends.
+  void TellOverrides(const std::vector<OverrideNote>& overrides) {
+    std::map<std::string, std::vector<std::string>> now;
+    std::vector<std::vector<std::string>> rows;
+    for (const OverrideNote& note : overrides) {
+      // An interface may be impaired and down.
+      const std::string key = note.interface + " " + note.json["now"].begin().key();
+      now.emplace(key, note.Row());
+      const auto told = overrides_.find(key);
+      if (told != overrides_.end() && told->second == note.Row()) continue;
+      rows.push_back(note.Row());
+      if (context_.json()) TellJson("override", note.json);
+    }
+    for (const auto& [key, row] : overrides_) {
+      if (now.contains(key)) continue;
+      rows.push_back({"= ", row[1], "is no longer overridden"});
+      if (context_.json()) TellJson("override_ended", {{"interface", row[1]}});
+    }
+    overrides_ = std::move(now);
+    if (!context_.json()) *context_.out << Table(rows) << std::flush;
+  }
+
   /// Once as long as it stays the same.
   void TellErrors(const Errors& errors) {
     std::string text;
@@ -196,6 +219,7 @@ class Watcher {
   const Interrupts interrupts_;
   Lookout lookout_;
   bool is_watching_ = false;
+  std::map<std::string, std::vector<std::string>> overrides_;  // what of which interface -> its line
   std::map<std::string, std::vector<std::string>> told_;  // object -> its line
   std::string told_error_;
   int misses_ = 0;  // looks that failed, one after another

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "exec/device.h"
 #include "exec/translate.h"
+#include "kernel/label_route.h"
 #include "kernel/nat.h"
 #include "kernel/neighbour.h"
 #include "kernel/nftables_user.h"
@@ -62,6 +63,28 @@ std::string DescribeRoute(const RouteAttributes& route, Verb verb) {
   return out;
 }
 
+Result<LabelRoute> LabelRouteFrom(Session& session, const RouteAttributes& attributes) {
+  LabelRoute route{.label = *attributes.label};
+  for (const HopAttributes& hop : attributes.hops) {
+    LabelHop next{.via = hop.via, .as = hop.as};
+    if (!hop.dev.empty()) next.oif = TRY(session.IndexOf(hop.dev));
+    route.hops.push_back(std::move(next));
+  }
+  return route;
+}
+
+Status ApplyLabelRoute(Session& session, const Action& action, const RouteAttributes& route) {
+  if (action.verb == Verb::kRemove) {
+    // EINVAL: no label is routed here any more.
+    return GoneIsFine(DeleteLabelRoute(session.socket(), *route.label), {ESRCH, EINVAL});
+  }
+  const LabelRoute fresh = TRY(LabelRouteFrom(session, route));
+  Status status = action.verb == Verb::kChange ? ReplaceLabelRoute(session.socket(), fresh)
+                                               : AddLabelRoute(session.socket(), fresh);
+  if (!status.ok()) status.error().tried = DescribeRoute(route, action.verb);
+  return status;
+}
+
 std::vector<kernel::TableId> TablesFrom(const std::vector<std::string>& texts) {
   std::vector<kernel::TableId> tables;
   for (const std::string& text : texts) {
@@ -100,6 +123,7 @@ Status ApplyAddress(ApplyContext& context, const Action& action, const AddressAt
 Status ApplyRoute(ApplyContext& context, const Action& action, const RouteAttributes& route) {
   Session& session = *TRY(context.sessions.Get(route.ns));
   if (action.verb == Verb::kAdopt) return {};
+  if (route.label) return ApplyLabelRoute(session, action, route);
   if (action.verb == Verb::kRemove) {
     // As the kernel has it now, which may have drifted from the record.
     const RouteAttributes& now = action.before ? std::get<RouteAttributes>(*action.before) : route;

@@ -169,6 +169,13 @@ Status ApplyActivation(ApplyContext& context, const Action& action, const Activa
     if (!action.before) return {};
     update.up = false;
   }
+  // Made with the bridge; it went if the bridge was down since.
+  if (*update.up) {
+    const LinkInfo link = TRY(session.LinkOf(activation.dev));
+    const DeviceAttributes device{
+        .ns = activation.ns, .name = activation.dev, .mac = link.mac, .mtu = link.mtu, .ipv6 = true};
+    TRY(GiveLinkLocal(session, device));
+  }
   return ChangeLink(session.socket(), TRY(session.IndexOf(activation.dev)), update);
 }
 

@@ -279,6 +279,17 @@ Error Interrupted() {
   return error;
 }
 
+Plan Within(Plan plan, const ResourceIds* only) {
+  if (only == nullptr) return plan;
+  std::unordered_set<std::string> names;
+  for (const ResourceId& id : *only) names.insert(id.text());
+  std::erase_if(plan.actions, [only](const Action& action) { return !only->contains(action.resource.id); });
+  for (Errors* errors : {&plan.conflicts, &plan.notes}) {
+    std::erase_if(*errors, [&names](const Error& error) { return !names.contains(error.where); });
+  }
+  return plan;
+}
+
 }  // namespace
 
 RunReport Execute(const Plan& plan, Backend& backend, Journal& journal, OnFailure on_failure, const Hooks& hooks) {
@@ -286,7 +297,7 @@ RunReport Execute(const Plan& plan, Backend& backend, Journal& journal, OnFailur
 }
 
 Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& journal, const LabHeader& header,
-                 AfterFailure after_failure, const Hooks& hooks) {
+                 AfterFailure after_failure, const Hooks& hooks, const ResourceIds* only) {
   Outcome outcome;
   const Record before = journal.record();
   std::optional<Observation> observed_before;
@@ -297,7 +308,7 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
       outcome.report.errors.push_back(std::move(observed).error());
       break;
     }
-    Plan plan = MakePlan(wish, record, *observed, purpose);
+    Plan plan = Within(MakePlan(wish, record, *observed, purpose), only);
     if (round == 0) {
       outcome.first = plan;
       observed_before = std::move(*observed);

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -45,12 +46,14 @@ struct Outcome {
 
 enum class AfterFailure { kRollBack, kKeep };
 
+using ResourceIds = std::unordered_set<ResourceId>;
+
 /// Brings the kernel to `wish`: observe, plan, check, do, and observe again until the plan is empty (what one change
 /// makes the kernel drop comes back in the next round; a few rounds are the limit). A failure or an interruption undoes
-/// what this run did. The journal's header is written before the first change. `first` may hold a plan that was made
-/// already.
+/// what this run did. The journal's header is written before the first change. With `only`, nothing but these objects
+/// is touched, whatever else differs.
 Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& journal, const LabHeader& header,
-                 AfterFailure after_failure, const Hooks& hooks);
+                 AfterFailure after_failure, const Hooks& hooks, const ResourceIds* only = nullptr);
 
 /// Removes all that the journal knows, and, where that may not be all (it is lost, cut short, or a run was killed),
 /// what stands under the lab's marks. Goes on after failures.

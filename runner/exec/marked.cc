@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "exec/translate.h"
 #include "kernel/files.h"
+#include "kernel/label_route.h"
 #include "kernel/mark.h"
 #include "kernel/nat.h"
 #include "kernel/neighbour.h"
@@ -153,6 +154,10 @@ class MarkFinder {
     }
     for (const RouteInfo& info : TRY(ReadRoutes(session.socket()))) {
       if (info.protocol == kProtocol && !HasHopOfOurs(info, others)) AddRoute(ns, node, info, others);
+    }
+    for (const LabelRoute& info : TRY(ReadLabelRoutes(session.socket()))) {
+      if (info.protocol != kProtocol) continue;
+      Add(Kind::kRoute, node + "/mpls=" + std::to_string(info.label), RouteAttributes{.ns = ns, .label = info.label});
     }
     for (const RuleInfo& info : TRY(ReadRules(session.socket()))) {
       if (info.protocol != kProtocol) continue;

@@ -73,6 +73,9 @@ Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
       const auto key = std::tuple(info.to, info.table, info.metric);
       routes_.emplace(key, std::move(info));
     }
+    for (LabelRoute& route : TRY(ReadLabelRoutes(session_.socket()))) {
+      label_routes_.emplace(route.label, std::move(route));
+    }
   }
   if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
   if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
@@ -123,7 +126,22 @@ std::optional<Observed> NamespaceView::See(const AddressAttributes& asked) const
   return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
 }
 
+std::optional<Observed> NamespaceView::SeeLabelRoute(const RouteAttributes& asked) const {
+  const auto found = label_routes_.find(*asked.label);
+  if (found == label_routes_.end()) return std::nullopt;
+  RouteAttributes now = asked;
+  now.hops.clear();
+  for (const LabelHop& hop : found->second.hops) {
+    now.hops.push_back({.via = hop.via, .dev = InterfaceName(names_, hop.oif), .as = hop.as});
+  }
+  BlankOpenDevices(asked.hops, now.hops);
+  std::ranges::sort(now.hops);
+  const bool ours = found->second.protocol == kProtocol;
+  return Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign};
+}
+
 std::optional<Observed> NamespaceView::See(const RouteAttributes& asked) const {
+  if (asked.label) return SeeLabelRoute(asked);
   const auto found = routes_.find({asked.to, asked.table, asked.metric});
   if (found == routes_.end()) return std::nullopt;
   const RouteInfo& info = found->second;

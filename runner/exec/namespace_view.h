@@ -12,6 +12,7 @@
 #include "exec/observe.h"
 #include "exec/session.h"
 #include "exec/translate.h"
+#include "kernel/label_route.h"
 #include "kernel/neighbour.h"
 #include "kernel/wireguard.h"
 
@@ -36,6 +37,7 @@ class NamespaceView {
   Observed::Owner OwnerOf(const LinkInfo& link, std::string_view kind) const;
   std::optional<Observed> See(const AddressAttributes& asked) const;
   std::optional<Observed> See(const RouteAttributes& asked) const;
+  std::optional<Observed> SeeLabelRoute(const RouteAttributes& asked) const;
   std::optional<Observed> See(const RuleAttributes& asked) const;
   std::optional<Observed> See(const NeighbourAttributes& asked) const;
   std::optional<Observed> See(const SysctlAttributes& asked) const;
@@ -62,6 +64,7 @@ class NamespaceView {
   std::map<std::string, LinkInfo, std::less<>> links_;
   std::map<std::pair<int, IpPrefix>, AddressInfo> addresses_;
   std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
+  std::map<std::uint32_t, LabelRoute> label_routes_;
   std::vector<RuleInfo> rules_;
   std::vector<NeighbourInfo> neighbours_;
   std::map<int, RootQdisc> qdiscs_;

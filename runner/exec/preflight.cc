@@ -37,6 +37,7 @@ struct FindNeed {
     return NetemFrom(impairment).is_rate_alone() ? "rate limit" : "impairment";
   }
   std::string operator()(const RouteAttributes& route) const {
+    if (route.label) return "label routing";
     return route.encap.empty() ? "" : "encap " + route.encap.substr(0, route.encap.find(' '));
   }
   template <class T>

@@ -36,6 +36,20 @@ std::string HopWords(const HopAttributes& hop, bool onlink, const std::string& e
   return out;
 }
 
+std::string LabelRouteCommand(const RouteAttributes& route, const std::string& verb) {
+  std::string out = fmt::format("{} -f mpls route {} {}", IpIn(route.ns), verb, *route.label);
+  if (verb == "del") return out;
+  out += " proto 213";
+  const bool only = route.hops.size() == 1;
+  for (const HopAttributes& hop : route.hops) {
+    if (!only) out += " nexthop";
+    if (!hop.as.empty()) out += " as " + hop.as;
+    if (hop.via) out += fmt::format(" via {} {}", hop.via->is_ipv6() ? "inet6" : "inet", hop.via->text());
+    if (!hop.dev.empty()) out += " dev " + hop.dev;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string IpIn(const NamespaceName& ns) { return ns.empty() ? "ip" : "ip -n " + ns; }
@@ -101,6 +115,7 @@ std::string AddressCommand(const AddressAttributes& address, const std::string& 
 }
 
 std::string RouteCommand(const RouteAttributes& route, const std::string& verb) {
+  if (route.label) return LabelRouteCommand(route, verb);
   std::string out = IpIn(route.ns) + FamilyOption(route.to.is_ipv6()) + " route " + verb + " ";
   if (route.type != RouteType::kUnicast) out += std::string(TypeName(route.type)) + " ";
   out += route.to.is_default() ? "default" : route.to.text();

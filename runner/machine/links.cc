@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "kernel/impair.h"
+#include "kernel/label_route.h"
 #include "kernel/link.h"
 #include "kernel/netlink.h"
 #include "kernel/route.h"
@@ -55,6 +56,7 @@ constexpr std::array kSources = {Source{"link veth", "veth", "VETH"},
                                  Source{"VLAN filtering", "bridge", "BRIDGE_VLAN_FILTERING"},
                                  Source{"impairment", "sch_netem", "NET_SCH_NETEM"},
                                  Source{"rate limit", "sch_tbf", "NET_SCH_TBF"},
+                                 Source{"label routing", "mpls_router", "MPLS_ROUTING"},
                                  Source{"encap mpls", "mpls_iptunnel", "MPLS_IPTUNNEL"},
                                  Source{"encap seg6", "ipv6", "IPV6_SEG6_LWTUNNEL"},
                                  Source{"encap seg6local", "ipv6", "IPV6_SEG6_LWTUNNEL"}};
@@ -118,6 +120,13 @@ Feature ProbeRate(NetlinkSocket& socket, const std::string& name) {
   return made ? Feature{.name = name} : Missing(name, made.error().why);
 }
 
+/// The kernel takes no label before it is told how many there may be, and does not tell of those either without MPLS.
+Feature ProbeLabels(NetlinkSocket& socket, const std::string& name) {
+  const Status made = AddLabelRoute(socket, {.label = 16, .hops = {{.oif = kLoopbackIndex}}});
+  const bool unknown = !made && made.error().code == EOPNOTSUPP;
+  return unknown ? Missing(name) : Feature{.name = name};
+}
+
 Feature ProbeEncap(NetlinkSocket& socket, const std::string& name) {
   LinkUpdate up;
   up.up = true;
@@ -159,6 +168,8 @@ Features ProbeKernel(const std::vector<std::string>& names) {
       found.push_back(ProbeNetem(*socket, name));
     } else if (name == "rate limit") {
       found.push_back(ProbeRate(*socket, name));
+    } else if (name == "label routing") {
+      found.push_back(ProbeLabels(*socket, name));
     } else {
       found.push_back(ProbeEncap(*socket, name));
     }

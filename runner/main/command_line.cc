@@ -17,7 +17,7 @@ namespace runner {
 namespace {
 
 /// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 2> kNotBuilt = {"impair", "completion"};
+constexpr std::array<std::string_view, 1> kNotBuilt = {"completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -59,6 +59,7 @@ struct Words {
   ProbeWords one_check;
   TestOptions test;
   bool no_evidence = false;
+  ImpairOptions impair;
   std::vector<std::string> environment;
   std::string timeout;
   int pid = 0;
@@ -236,6 +237,25 @@ class Parser {
     capture
         ->add_option("-w,--write", words_.capture.file, "write them as pcapng; `-` is standard output, for Wireshark")
         ->type_name("FILE");
+
+    CLI::App* impair = Add("impair", "change a link for a while: impair LAB NODE:IFNAME [delay 20ms loss 1% …|up|down|clear]",
+                           [this]() -> Result<Run> {
+                             words_.impair.lab = TRY(Lab());
+                             words_.impair.words = behind_dashes_;
+                             return Run([options = words_.impair](const Context& context) {
+                               return Impair(context, options);
+                             });
+                           });
+    AddLab(impair);
+    impair
+        ->add_option("NODE:IFNAME", words_.impair.interface,
+                     "the interface; BRIDGE:PORT or host:IFNAME too. Without it, all that are impaired are shown")
+        ->type_name("");
+    impair
+        ->add_option("WORDS", words_.impair.words,
+                     "delay, jitter, correlation, distribution, loss, duplicate, corrupt, reorder, rate, limit, seed, each "
+                     "with its value; or up, down; or clear: as the file says. Without any: show what is in force")
+        ->type_name("");
 
     CLI::App* shell = Add("shell", "an interactive shell in a node", [this]() -> Result<Run> {
       return Run([lab = TRY(Lab()), node = TRY(Node())](const Context& context) { return Shell(context, lab, node); });
@@ -535,7 +555,7 @@ class Parser {
   CLI::App app_;
   Words words_;
   std::vector<Command> commands_;
-  std::vector<std::string> behind_dashes_;  // the command of `exec`, the filter of `capture`
+  std::vector<std::string> behind_dashes_;  // the command of `exec`, the filter of `capture`, the words of `impair`
 };
 
 }  // namespace

@@ -18,6 +18,23 @@ constexpr std::array<std::string_view, 4> kWithCommand = {"exec", "capture", "ch
 
 bool TakesNext(const std::string& word) { return std::ranges::find(kWithValue, word) != kWithValue.end(); }
 
+bool IsName(const std::string& word) { return !word.starts_with("-") || word == "-"; }
+
+/// `impair LAB NODE:IFNAME WORD…`: `up` and `down` are no commands there. Options may stand anywhere.
+Divided DivideImpairment(const std::vector<std::string>& words) {
+  Divided divided;
+  constexpr std::size_t kNames = 3;
+  std::size_t names = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool is_name = IsName(words[i]);
+    if (words[i] == "--") continue;
+    (is_name && names >= kNames ? divided.command : divided.words).push_back(words[i]);
+    if (is_name) ++names;
+    if (TakesNext(words[i]) && i + 1 < words.size()) divided.words.push_back(words[++i]);
+  }
+  return divided;
+}
+
 }  // namespace
 
 Divided DivideWords(std::vector<std::string> words) {
@@ -27,8 +44,9 @@ Divided DivideWords(std::vector<std::string> words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     const bool is_end = word == "--";
-    const bool is_name = !word.starts_with("-") || word == "-";
+    const bool is_name = IsName(word);
     if (names == 0 && is_name) {
+      if (word == "impair") return DivideImpairment(words);
       if (std::ranges::find(kWithCommand, word) == kWithCommand.end()) break;
       if (word == "exec") most = kNames;
     }

@@ -1,5 +1,5 @@
 // Where in `exec LAB NODE [options] -- COMMAND…` the command begins, and in `capture LAB NODE:IFNAME… -- FILTER…` the
-// filter: its own options are not ours.
+// filter: its own options are not ours. And the words of `impair`, which are no commands.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,7 +8,7 @@ namespace runner {
 
 struct Divided {
   std::vector<std::string> words;    // ours
-  std::vector<std::string> command;  // the rest; empty for other commands than these two
+  std::vector<std::string> command;  // the rest; empty for other commands than these
 };
 
 /// At `--`, which is dropped; `exec` also without it, behind LAB and NODE.

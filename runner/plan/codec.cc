@@ -224,6 +224,7 @@ std::string ValueText(const HopAttributes& hop) {
   std::string out = hop.via ? "via " + hop.via->text() : "";
   if (!hop.dev.empty()) out += (out.empty() ? "dev " : " dev ") + hop.dev;
   if (hop.weight != 1) out += " weight " + std::to_string(hop.weight);
+  if (!hop.as.empty()) out += " as " + hop.as;
   return out.empty() ? "none" : out;
 }
 std::string ValueText(const BindAttributes& bind) {
@@ -440,6 +441,10 @@ Json EncodeResource(const Resource& resource) {
     if (!after.empty()) out["after"] = std::move(after);
   }
   if (resource.at.known()) out["at"] = {resource.at.line, resource.at.column, resource.at.width};
+  if (resource.overridden) {
+    const auto& declared = resource.overridden->declared;
+    out["overrides"] = declared ? EncodeAttributes(*declared) : Json(nullptr);
+  }
   return out;
 }
 
@@ -467,6 +472,10 @@ Result<Resource> DecodeResource(const Json& json) {
         !Decode((*at)[1], resource.at.column) || !Decode((*at)[2], resource.at.width)) {
       return bad("its place is not three numbers");
     }
+  }
+  if (const auto declared = json.find("overrides"); declared != json.end()) {
+    resource.overridden.emplace();
+    if (!declared->is_null()) resource.overridden->declared = TRY(DecodeAttributes(id->kind, *declared));
   }
   return resource;
 }

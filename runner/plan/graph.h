@@ -44,6 +44,9 @@ class Graph {
   std::unordered_map<ResourceId, std::size_t> index_;
 };
 
+/// An impairment as it is set on an interface.
+ImpairmentAttributes ImpairmentOf(const Impairment& asked, NamespaceName ns, std::string dev);
+
 /// The resources of a lab. The order keeps the work in one namespace together; bridges come up behind their ports.
 Result<Graph> BuildGraph(const Topology& topology, const GraphInputs& inputs = {});
 

@@ -24,13 +24,15 @@ std::string RuleName(const Place& place, const RuleAttributes& rule) {
   return name;
 }
 
+std::string LabelsText(const std::vector<std::uint32_t>& labels) {
+  std::string out;
+  for (const std::uint32_t label : labels) out += (out.empty() ? "" : "/") + std::to_string(label);
+  return out;
+}
+
 /// What follows `encap` in ip-route(8), the parameters in the order in which it prints them.
 std::string EncapText(const Encap& encap) {
-  if (const auto* mpls = std::get_if<MplsEncap>(&encap)) {
-    std::string labels;
-    for (const std::uint32_t label : mpls->labels) labels += (labels.empty() ? "" : "/") + std::to_string(label);
-    return "mpls " + labels;
-  }
+  if (const auto* mpls = std::get_if<MplsEncap>(&encap)) return "mpls " + LabelsText(mpls->labels);
   if (const auto* seg6 = std::get_if<Seg6Encap>(&encap)) {
     std::string segments;
     for (const IpAddress& segment : seg6->segments) segments += (segments.empty() ? "" : ",") + segment.text();
@@ -130,6 +132,7 @@ void GraphBuilder::NeedHop(const Place& place, const HopAttributes& hop, std::ve
 void GraphBuilder::AddRoute(const Place& place, const Route& route) {
   RouteAttributes attributes{.ns = NamespaceOf(place),
                              .to = route.to,
+                             .label = route.label,
                              .table = route.table.value_or(kMainTable),
                              .metric = route.metric.value_or(route.to.is_ipv6() ? kIpv6Metric : 0),
                              .type = route.type,
@@ -139,9 +142,11 @@ void GraphBuilder::AddRoute(const Place& place, const Route& route) {
                              .mtu = route.mtu,
                              .onlink = route.onlink};
   for (const NextHop& hop : route.nexthops) {
-    attributes.hops.push_back({.via = hop.via, .dev = hop.dev, .weight = hop.weight});
+    attributes.hops.push_back({.via = hop.via, .dev = hop.dev, .weight = hop.weight, .as = LabelsText(hop.as)});
   }
-  if (route.via || !route.dev.empty()) attributes.hops.push_back({.via = route.via, .dev = route.dev});
+  if (route.via || !route.dev.empty()) {
+    attributes.hops.push_back({.via = route.via, .dev = route.dev, .as = LabelsText(route.as)});
+  }
   if (route.encap) attributes.encap = EncapText(*route.encap);
   std::vector<DependsOn> on = {{.id = NamespaceId(place)}};
   std::string vrf;
@@ -153,22 +158,30 @@ void GraphBuilder::AddRoute(const Place& place, const Route& route) {
     if (vrf.empty() && !hop.dev.empty() && !route.table) vrf = VrfOf(place, hop.dev);
     NeedHop(place, hop, on);
   }
-  if (!vrf.empty()) {
+  // Labels are the node's, whatever VRF a packet leaves by.
+  if (!vrf.empty() && !route.label) {
     on.push_back({.id = DeviceId(place, vrf), .strength = Strength::kAfter});
     if (!route.table) attributes.table = vrfs_.at({place, vrf});
   }
   std::ranges::sort(attributes.hops);
+  // The kernel routes no label before it is told how many there may be.
+  if (route.label) {
+    on.push_back({.id = {.kind = Kind::kSysctl, .name = place.text() + "/net.mpls.platform_labels"},
+                  .strength = Strength::kAfter});
+  }
   // A preferred source must be an address of the node.
   if (route.from) NeedAddress(place, *route.from, on);
   // A gateway that only another route reaches comes behind that route.
   for (const HopAttributes& hop : attributes.hops) {
     if (hop.via && hop.dev.empty()) AfterRoutes(place, *hop.via, on);
   }
-  const std::string to = route.to == IpPrefix({}, 0) ? "default" : route.to.text();
+  const std::string to = route.label                      ? fmt::format("mpls={}", *route.label)
+                         : route.to == IpPrefix({}, 0) ? "default"
+                                                       : route.to.text();
   std::string name = place.text() + "/" + to;
   if (attributes.table != kMainTable) name += ",table=" + std::to_string(attributes.table);
   if (route.metric) name += ",metric=" + std::to_string(attributes.metric);
-  routes_[place].push_back({route.to, {.kind = Kind::kRoute, .name = name}});
+  if (!route.label) routes_[place].push_back({route.to, {.kind = Kind::kRoute, .name = name}});
   Add(Kind::kRoute, name, attributes, route.at, on);
 }
 

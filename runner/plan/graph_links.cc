@@ -121,6 +121,23 @@ Share ShareOf(const std::optional<double>& percent) { return percent ? Share::Of
 
 }  // namespace
 
+ImpairmentAttributes ImpairmentOf(const Impairment& asked, NamespaceName ns, std::string dev) {
+  constexpr std::uint64_t kBitsPerByte = 8;  // the kernel counts whole bytes
+  return {.ns = std::move(ns),
+          .dev = std::move(dev),
+          .delay = {asked.delay_ns.value_or(0)},
+          .jitter = {asked.jitter_ns.value_or(0)},
+          .correlation = ShareOf(asked.correlation),
+          .loss = ShareOf(asked.loss),
+          .duplicate = ShareOf(asked.duplicate),
+          .corrupt = ShareOf(asked.corrupt),
+          .reorder = ShareOf(asked.reorder),
+          .rate = {asked.rate_bits.value_or(0) / kBitsPerByte * kBitsPerByte},
+          .limit = asked.limit,
+          .seed = asked.seed,
+          .distribution = asked.distribution};
+}
+
 void GraphBuilder::FindMembers() {
   for (const Bridge& bridge : topology_.bridges) {
     for (const auto& member : bridge.members) members_[{bridge.place, member.value}] = bridge.name;
@@ -245,22 +262,8 @@ void GraphBuilder::AddFdb(const Place& place, const Interface& interface, const 
 
 void GraphBuilder::AddImpairment(const Place& place, const Interface& interface) {
   if (!interface.impair) return;
-  const Impairment& asked = *interface.impair;
-  constexpr std::uint64_t kBitsPerByte = 8;  // the kernel counts whole bytes
-  ImpairmentAttributes attributes{.ns = NamespaceOf(place),
-                                  .dev = interface.name,
-                                  .delay = {asked.delay_ns.value_or(0)},
-                                  .jitter = {asked.jitter_ns.value_or(0)},
-                                  .correlation = ShareOf(asked.correlation),
-                                  .loss = ShareOf(asked.loss),
-                                  .duplicate = ShareOf(asked.duplicate),
-                                  .corrupt = ShareOf(asked.corrupt),
-                                  .reorder = ShareOf(asked.reorder),
-                                  .rate = {asked.rate_bits.value_or(0) / kBitsPerByte * kBitsPerByte},
-                                  .limit = asked.limit,
-                                  .seed = asked.seed,
-                                  .distribution = asked.distribution};
-  Add(Kind::kImpairment, DeviceName(place, interface.name), attributes, asked.at,
+  Add(Kind::kImpairment, DeviceName(place, interface.name),
+      ImpairmentOf(*interface.impair, NamespaceOf(place), interface.name), interface.impair->at,
       {{.id = DeviceId(place, interface.name)}});
 }
 

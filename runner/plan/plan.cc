@@ -4,11 +4,14 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "plan/held_down.h"
 
 namespace runner {
 namespace {
 
 using Strength = DependsOn::Strength;
+
+constexpr const char* kOverrideEnds = "it was changed by `toporun impair`";
 
 /// The two namespaces of a veth's ends, or the one of anything else.
 std::vector<NamespaceName> NamespacesOf(const Attributes& attributes) {
@@ -16,10 +19,24 @@ std::vector<NamespaceName> NamespacesOf(const Attributes& attributes) {
   return {NamespaceOf(attributes)};
 }
 
+std::vector<const Resource*> PointersTo(const Graph& graph) {
+  std::vector<const Resource*> out;
+  out.reserve(graph.resources().size());
+  for (const Resource& resource : graph.resources()) out.push_back(&resource);
+  return out;
+}
+
+std::vector<const Resource*> PointersTo(const Record& record) {
+  std::vector<const Resource*> out;
+  out.reserve(record.size());
+  for (const RecordEntry& entry : record) out.push_back(&entry.resource);
+  return out;
+}
+
 class Planner {
  public:
   Planner(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose)
-      : wish_(wish), record_(record), observed_(observed), purpose_(purpose) {
+      : wish_(wish), record_(record), observed_(observed), purpose_(purpose), held_down_(PointersTo(wish)) {
     for (const RecordEntry& entry : record) recorded_.emplace(entry.resource.id, &entry);
   }
 
@@ -84,6 +101,8 @@ class Planner {
     const Observed* seen = Seen(resource.id);
     if (resource.id.kind == Kind::kExec) {
       verdict = JudgeCommand(resource, entry);
+    } else if (entry != nullptr && held_down_.Explains(resource, seen, &entry->resource.attributes)) {
+      // It comes back when the interface does.
     } else if (seen == nullptr) {
       verdict = {Verdict::What::kCreate, {}, entry == nullptr ? "" : "it is gone"};
     } else if (!Traits(resource.kind()).is_setting && IsForeign(entry, *seen)) {
@@ -92,6 +111,10 @@ class Planner {
       const bool made = entry != nullptr && entry->state == RecordEntry::State::kMade;
       verdict = Weigh(resource, entry, *seen);
       if (verdict.what == Verdict::What::kKeep && !made) verdict = JudgeUncertain(resource, entry);
+      const bool same = entry == nullptr || entry->resource.overridden.has_value() == resource.overridden.has_value();
+      if (verdict.what == Verdict::What::kKeep && !same) verdict = {Verdict::What::kAdopt, {}, "it stands already"};
+      const bool ends = entry != nullptr && entry->resource.overridden && !resource.overridden;
+      if (ends && verdict.reason.empty()) verdict.reason = kOverrideEnds;
     }
     verdicts_.emplace(resource.id, std::move(verdict));
   }
@@ -240,7 +263,7 @@ class Planner {
                     .before = seen == nullptr ? std::nullopt : std::optional(seen->attributes),
                     .former = entry->former,
                     .differences = {},
-                    .reason = wished ? verdicts_.at(resource.id).reason : "",
+                    .reason = wished ? verdicts_.at(resource.id).reason : resource.overridden ? kOverrideEnds : "",
                     .replaces = wished};
       const bool foreign = seen != nullptr && seen->owner == Observed::Owner::kForeign;
       if (!wished &&
@@ -293,6 +316,7 @@ class Planner {
   const Record& record_;
   const Observation& observed_;
   const Purpose purpose_;
+  const HeldDown held_down_;
   std::unordered_map<ResourceId, const RecordEntry*> recorded_;
   std::unordered_map<ResourceId, Verdict> verdicts_;
   std::unordered_set<NamespaceName> doomed_;
@@ -313,11 +337,18 @@ Plan MakePlan(const Graph& wish, const Record& record, const Observation& observ
 }
 
 std::vector<Drift> FindDrift(const Record& record, const Observation& observed) {
+  return FindDrift(record, observed, record);
+}
+
+std::vector<Drift> FindDrift(const Record& part, const Observation& observed, const Record& record) {
+  const HeldDown held_down(PointersTo(record));
   std::vector<Drift> out;
-  for (const RecordEntry& entry : record) {
+  for (const RecordEntry& entry : part) {
     const ResourceId& id = entry.resource.id;
     if (id.kind == Kind::kExec) continue;
     const auto seen = observed.find(id);
+    const Observed* now = seen == observed.end() ? nullptr : &seen->second;
+    if (held_down.Explains(entry.resource, now, &entry.resource.attributes)) continue;
     if (seen == observed.end() || seen->second.owner == Observed::Owner::kForeign) {
       out.push_back({.id = id, .differences = {}, .gone = true});
       continue;

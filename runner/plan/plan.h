@@ -81,6 +81,9 @@ struct Drift {
   std::vector<Difference> differences;  // recorded → found; empty: it is gone
   bool gone = false;
 };
+/// What a command has overridden is no drift, nor is what goes with an interface that was set down.
 std::vector<Drift> FindDrift(const Record& record, const Observation& observed);
+/// Of a part of `record`.
+std::vector<Drift> FindDrift(const Record& part, const Observation& observed, const Record& record);
 
 }  // namespace runner

@@ -249,12 +249,14 @@ struct HopAttributes {
   std::optional<IpAddress> via = {};
   std::string dev = {};
   int weight = 1;
+  std::string as = {};  // of a route for a label: the labels that take its place, "200/300"
   friend auto operator<=>(const HopAttributes&, const HopAttributes&) = default;
   template <class Self, class V>
   static void Visit(Self& self, V&& v) {
     v("via", self.via, Role::kReplace);
     v("dev", self.dev, Role::kReplace);
     v("weight", self.weight, Role::kReplace);
+    v("as", self.as, Role::kReplace);
   }
 };
 
@@ -262,6 +264,7 @@ struct HopAttributes {
 struct RouteAttributes {
   NamespaceName ns = {};
   IpPrefix to = {};
+  std::optional<std::uint32_t> label = {};  // of MPLS, in place of `to`
   std::uint32_t table = 254;
   std::uint32_t metric = 0;
   RouteType type = RouteType::kUnicast;
@@ -275,6 +278,7 @@ struct RouteAttributes {
   static void Visit(Self& self, V&& v) {
     v("ns", self.ns, Role::kIdentity);
     v("to", self.to, Role::kIdentity);
+    v("label", self.label, Role::kIdentity);
     v("table", self.table, Role::kIdentity);
     v("metric", self.metric, Role::kIdentity);
     v("type", self.type, Role::kReplace);
@@ -710,11 +714,17 @@ struct DependsOn {
   friend auto operator<=>(const DependsOn&, const DependsOn&) = default;
 };
 
+/// That a command has set something else than the file says, for a while.
+struct Override {
+  std::optional<Attributes> declared = {};  // as the file has it; absent: the file has no such object
+};
+
 struct Resource {
   ResourceId id = {};
   Attributes attributes = {};
   std::vector<DependsOn> dependencies = {};
-  Position at = {};  // the line of the file that asks for it
+  Position at = {};                          // the line of the file that asks for it
+  std::optional<Override> overridden = {};  // only on record: no file asks for it
   Kind kind() const { return static_cast<Kind>(attributes.index()); }
 };
 

@@ -10,7 +10,8 @@ namespace runner {
 namespace {
 
 const std::vector<std::string> kRouteKeys = {"to",    "via",  "dev", "metric", "table",    "from",
-                                             "scope", "type", "mtu", "onlink", "nexthops", "encap"};
+                                             "scope", "type", "mtu", "onlink", "nexthops", "encap",
+                                             "as"};
 const std::vector<std::string> kScopes = {"global", "site", "link", "host"};
 const std::vector<std::string> kRouteTypes = {"unicast", "local", "blackhole", "unreachable", "prohibit", "throw"};
 // ip-route(8), seg6local: the actions and the parameters by their names there.
@@ -23,6 +24,33 @@ const std::vector<std::string> kSeg6Keys = {"action", "nh4", "nh6",  "table", "v
 IpPrefix WholeFamily(Family family) {
   const IpAddress any = family == Family::kIpv4 ? IpAddress() : *IpAddress::Parse("::");
   return {any, 0};
+}
+
+constexpr std::int64_t kHighestLabel = (1 << 20) - 1;
+
+std::vector<std::uint32_t> ReadLabels(const YamlNode& list, std::string_view key, const Reporter& reporter) {
+  return ReadEach<std::uint32_t>(
+      list, key, reporter, [](const YamlNode& node, std::string_view name, const Reporter& told) {
+        return ReadNumber<std::uint32_t>(node, name, told, 0, kHighestLabel);
+      });
+}
+
+/// `to: {mpls: LABEL}`. Labels below 16 have meanings of their own (RFC 3032 2.1), and the kernel routes none of them.
+std::optional<std::uint32_t> DecodeLabel(const YamlNode& to, const Reporter& reporter) {
+  const Fields fields(to, "to", reporter, {"mpls"});
+  constexpr std::int64_t kFirstFree = 16;
+  const YamlNode* label = fields.Require("mpls");
+  return label == nullptr ? std::nullopt
+                          : ReadNumber<std::uint32_t>(*label, "mpls", reporter, kFirstFree, kHighestLabel);
+}
+
+/// What has no meaning where a label is looked up.
+void CheckLabelRoute(const Fields& fields, const Reporter& reporter) {
+  for (const char* key : {"metric", "table", "from", "scope", "type", "mtu", "onlink", "encap"}) {
+    if (const YamlNode* value = fields.Find(key)) {
+      reporter.Wrong(value->at, fmt::format("a route for a label has no {}", Quote(key)));
+    }
+  }
 }
 
 std::optional<Encap> DecodeEncap(const YamlNode& map, const Reporter& reporter) {
@@ -38,10 +66,7 @@ std::optional<Encap> DecodeEncap(const YamlNode& map, const Reporter& reporter) 
   }
   if (mpls != nullptr) {
     MplsEncap encap;
-    encap.labels = ReadEach<std::uint32_t>(*mpls, "mpls", reporter,
-                                           [](const YamlNode& node, std::string_view key, const Reporter& told) {
-                                             return ReadNumber<std::uint32_t>(node, key, told, 0, (1 << 20) - 1);
-                                           });
+    encap.labels = ReadLabels(*mpls, "mpls", reporter);
     return encap;
   }
   if (seg6 != nullptr) {
@@ -101,7 +126,7 @@ bool DecodeNextHops(const YamlNode& list, Route& route, std::optional<Family> fa
                     const Reporter& reporter, const TakeReference& take) {
   bool good = true;
   const bool is_list = ReadList(list, "nexthops", reporter, [&](const YamlNode& item) {
-    const Fields fields(item, "nexthops", reporter, {"via", "dev", "weight"});
+    const Fields fields(item, "nexthops", reporter, {"via", "dev", "weight", "as"});
     NextHop hop;
     hop.at = item.at;
     const std::size_t index = route.nexthops.size();
@@ -120,6 +145,13 @@ bool DecodeNextHops(const YamlNode& list, Route& route, std::optional<Family> fa
       good = false;
     }
     hop.weight = fields.Number<int>("weight", 1, 256).value_or(1);
+    if (route.label && hop.weight != 1) {
+      reporter.Wrong(fields.Find("weight")->at, "next hops of a label have no \"weight\": the kernel shares evenly");
+    }
+    if (const YamlNode* as = fields.Find("as")) {
+      hop.as = ReadLabels(*as, "as", reporter);
+      if (!route.label) reporter.Wrong(as->at, "\"as\" goes with a label only: `to: {mpls: LABEL}`");
+    }
     route.nexthops.push_back(std::move(hop));
   });
   if (is_list && route.nexthops.empty()) {
@@ -162,7 +194,11 @@ std::optional<Route> DecodeRoute(const YamlNode& map, const Reporter& reporter, 
     take(*from, "from", {}, route.from, [](Route& found, const IpAddress& address) { found.from = address; });
     if (route.from) family = route.from->family();
   }
-  if (to != nullptr && !is_default) {
+  const bool is_label = to != nullptr && to->is_map();
+  if (is_label) {
+    route.label = DecodeLabel(*to, reporter);
+    CheckLabelRoute(fields, reporter);
+  } else if (to != nullptr && !is_default) {
     if (const auto prefix = ReadPrefix(*to, "to", reporter, HostBits::kRefused, BareAddress::kAllowed)) {
       route.to = *prefix;
       family = prefix->family();
@@ -194,6 +230,13 @@ std::optional<Route> DecodeRoute(const YamlNode& map, const Reporter& reporter, 
   route.mtu = fields.Number<std::uint32_t>("mtu", 68, 65535);
   route.onlink = fields.Bool("onlink").value_or(false);
   if (const YamlNode* encap = fields.Find("encap")) route.encap = DecodeEncap(*encap, reporter);
+  if (const YamlNode* as = fields.Find("as")) {
+    route.as = ReadLabels(*as, "as", reporter);
+    if (!is_label) reporter.Wrong(as->at, "\"as\" goes with a label only: `to: {mpls: LABEL}`");
+    if (nexthops != nullptr) {
+      reporter.Wrong(as->at, "\"as\" and \"nexthops\" exclude each other: write \"as\" in each next hop");
+    }
+  }
   const bool leads_nowhere = route.type != RouteType::kUnicast && route.type != RouteType::kLocal;
   if (to != nullptr && !is_default && via == nullptr && nexthops == nullptr && fields.Find("dev") == nullptr &&
       !leads_nowhere && !fields.has_unknown() && reporter.diagnostics().error_count() == before) {

@@ -80,6 +80,7 @@ struct NextHop {
   std::optional<IpAddress> via;
   std::string dev;  // empty: the kernel finds it
   int weight = 1;
+  std::vector<std::uint32_t> as;  // as Route::as
   Mark at;
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
@@ -88,6 +89,8 @@ enum class RouteType { kUnicast, kLocal, kBlackhole, kUnreachable, kProhibit, kT
 
 struct Route {
   IpPrefix to;  // `default` is 0.0.0.0/0 or ::/0 by the family of `via`
+  std::optional<std::uint32_t> label;  // of MPLS, in place of `to`
+  std::vector<std::uint32_t> as;       // the labels that take its place; none: it is taken off
   std::optional<IpAddress> via;
   std::string dev;
   std::optional<std::uint32_t> metric;

@@ -178,7 +178,12 @@ Json OfAddress(const Address& address) {
 
 Json OfRoute(const Route& route) {
   Json out = Json::object();
-  out["to"] = route.to.text();
+  if (route.label) {
+    out["to"]["mpls"] = *route.label;
+  } else {
+    out["to"] = route.to.text();
+  }
+  if (!route.as.empty()) out["as"] = route.as;
   if (route.via) out["via"] = route.via->text();
   if (!route.dev.empty()) out["dev"] = route.dev;
   if (route.metric) out["metric"] = *route.metric;
@@ -193,6 +198,7 @@ Json OfRoute(const Route& route) {
     if (hop.via) next["via"] = hop.via->text();
     if (!hop.dev.empty()) next["dev"] = hop.dev;
     next["weight"] = hop.weight;
+    if (!hop.as.empty()) next["as"] = hop.as;
     out["nexthops"].push_back(std::move(next));
   }
   if (route.encap) out["encap"] = OfEncap(*route.encap);

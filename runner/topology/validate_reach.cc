@@ -36,7 +36,7 @@ Reach::Reach(const PlaceDevices& place) {
   for (const Device& device : place.devices) AddDevice(device);
   if (place.node == nullptr) return;
   for (const Route& route : place.node->routes) {
-    if (route.via || route.dev.empty() || route.type != RouteType::kUnicast) continue;
+    if (route.label || route.via || route.dev.empty() || route.type != RouteType::kUnicast) continue;
     if (const Device* device = place.Find(route.dev)) Add(*device, device->vrf(), route.to.Masked());
   }
 }

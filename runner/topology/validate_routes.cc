@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t kMainTable = 254;
 
 std::string RouteName(const Route& route) {
+  if (route.label) return fmt::format("route to mpls {}", *route.label);
   return "route to " + (route.to.is_default() ? "default (" + route.to.text() + ")" : route.to.text());
 }
 
@@ -124,7 +125,7 @@ void RouteChecks::CheckGateway(const Route& route, const IpAddress& via, const s
 
 /// The kernel itself adds a route for each address; the same one again is refused.
 void RouteChecks::CheckConnected(const Route& route) {
-  if (route.to.is_ipv6() || route.metric.value_or(0) != 0 || route.type != RouteType::kUnicast) return;
+  if (route.label || route.to.is_ipv6() || route.metric.value_or(0) != 0 || route.type != RouteType::kUnicast) return;
   const std::string_view vrf = VrfOf(route, route.dev);
   const Device* vrf_device = vrf.empty() ? nullptr : place_.Find(vrf);
   const bool in_main = vrf.empty() && route.table.value_or(kMainTable) == kMainTable;
@@ -169,7 +170,8 @@ void RouteChecks::Check(const Route& route) {
 void RouteChecks::CheckTwice(const std::vector<Route>& routes) {
   // IPv6 knows no metric 0: the kernel makes it 1024.
   constexpr std::uint32_t kIpv6Metric = 1024;
-  std::map<std::tuple<std::uint32_t, IpPrefix, std::uint32_t>, const Route*> seen;
+  using Key = std::tuple<std::optional<std::uint32_t>, std::uint32_t, IpPrefix, std::uint32_t>;
+  std::map<Key, const Route*> seen;
   for (const Route& route : routes) {
     std::uint32_t table = route.table.value_or(kMainTable);
     if (!route.table) {
@@ -181,8 +183,13 @@ void RouteChecks::CheckTwice(const std::vector<Route>& routes) {
     }
     std::uint32_t metric = route.metric.value_or(0);
     if (route.to.is_ipv6() && metric == 0) metric = kIpv6Metric;
-    const auto [first, is_new] = seen.emplace(std::tuple(table, route.to, metric), &route);
+    const auto [first, is_new] = seen.emplace(Key(route.label, route.label ? 0 : table, route.to, metric), &route);
     if (is_new) continue;
+    if (route.label) {
+      findings_.Wrong(route.at, where_, RouteName(route), "there is a route for this label already",
+                      {{first->second->at, "the other route", {}}});
+      continue;
+    }
     findings_.Wrong(route.at, where_, RouteName(route),
                     "there is a route to the same destination with the same metric; give one another `metric`, or "
                     "write one route with `nexthops`",

@@ -141,7 +141,7 @@ class Sandbox:
             ["unshare"] + namespaces + [PYTHON, "-B", os.path.abspath(__file__), "--machine"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
             start_new_session=True)
-        ready = select.select([self._machine.stdout], [], [], 30)[0]
+        ready = select.select([self._machine.stdout], [], [], LIMIT / 2)[0]
         line = self._machine.stdout.readline().decode() if ready else ""
         if not line.startswith("ready "):
             self._machine.kill()

@@ -55,6 +55,12 @@ class Output(support.SandboxCase):
         view = self.check("inspect", "lab")
         self.assertIn({"protocol": "udp", "host_address": "127.0.0.1", "host_port": "18081-18083", "target": "10.0.2.100",
                        "port": "81-83", "uplink": "out"}, view["ports"])
+        self.assertTrue(self.check("impair", "lab", "a:eth0", "down")["changed"])
+        self.assertEqual(1, len(self.check("impair", "lab")["interfaces"]))
+        self.assertEqual([{"interface": "a:eth0", "now": {"state": "down"}, "file": {"state": "up"}}],
+                         self.check("status", "lab")["labs"][0]["overrides"])
+        self.assertTrue(self.check("impair", "lab", "a:eth0", "clear")["changed"])
+        self.check("impair", "lab", "a:eth0", "dwn", definition="failure", status=2)
         self.box.run(["sh", "-c", "ip link set eth0 mtu 1300; ip address del fd00::1/64 dev eth0"], namespace="lab.a", check=True)
         self.assertEqual(2, len(self.check("status", "lab", status=5)["labs"][0]["drift"]))
         self.check("plan", path)

@@ -190,6 +190,21 @@ TEST_F(Converging, AKernelThatDoesNotObeyIsTheError) {
   EXPECT_EQ(outcome.report.errors[0].why, "the kernel does not show what was asked for");
 }
 
+TEST_F(Converging, TouchesNothingElseWhenAsked) {
+  ASSERT_TRUE(Up(kLab).report.ok());
+  backend_.kernel.erase(HostCable("b").id);
+  const ResourceIds only = {HostCable("a").id};
+  const Outcome outcome =
+      Converge(Wish({Space("a"), Space("b"), HostCable("a", 1400)}), Purpose::kUp, backend_, journal_, Header(),
+               AfterFailure::kRollBack, hooks_, &only);
+  EXPECT_TRUE(outcome.report.ok());
+  EXPECT_TRUE(outcome.changed);
+  EXPECT_EQ(std::get<VethAttributes>(backend_.kernel[HostCable("a").id].attributes).a.mtu, 1400U);
+  // What has drifted, and what is not wished for, stays as it is on record.
+  EXPECT_EQ(Ids(journal_.record()), kLabIds);
+  EXPECT_FALSE(backend_.kernel.contains(HostCable("b").id));
+}
+
 TEST_F(Converging, TearsDownFromTheRecordAlone) {
   ASSERT_TRUE(Up(kLab).report.ok());
   const Outcome outcome = runner::TearDown(backend_, journal_, hooks_);

@@ -64,6 +64,22 @@ TEST(Codec, ResourcesKeepPlaceAndDependencies) {
   EXPECT_EQ(back->at, resource.at);
 }
 
+TEST(Codec, ResourcesKeepWhatTheyOverride) {
+  Resource resource{.id = {.kind = Kind::kImpairment, .name = "r1:eth0"},
+                    .attributes = ImpairmentAttributes{.ns = "lab.r1", .dev = "eth0", .delay = {20'000'000}},
+                    .dependencies = {},
+                    .at = {}};
+  EXPECT_FALSE(DecodeResource(EncodeResource(resource))->overridden);
+  resource.overridden.emplace();
+  auto back = DecodeResource(EncodeResource(resource));
+  ASSERT_TRUE(back.ok() && back->overridden);
+  EXPECT_FALSE(back->overridden->declared);
+  resource.overridden->declared = ImpairmentAttributes{.ns = "lab.r1", .dev = "eth0", .loss = {7}};
+  back = DecodeResource(EncodeResource(resource));
+  ASSERT_TRUE(back.ok() && back->overridden && back->overridden->declared);
+  EXPECT_EQ(std::get<ImpairmentAttributes>(*back->overridden->declared).loss.count, 7U);
+}
+
 TEST(Codec, AWrongTypeIsAnErrorNotADefault) {
   EXPECT_FALSE(DecodeAttributes(Kind::kAddress, {{"prefix", 5}}).ok());
   EXPECT_FALSE(DecodeAttributes(Kind::kAddress, {{"prefix", "10.0.0.1"}}).ok());

@@ -281,5 +281,68 @@ TEST(Drift, IsToldFromRecordToKernel) {
   EXPECT_TRUE(drift[1].gone);
 }
 
+/// A lab whose end a:eth0 a command has set down, while the kernel shows what is left of it.
+class HeldDownLab : public Lab {
+ protected:
+  HeldDownLab() {
+    std::get<VethAttributes>(cable_.attributes).a.up = true;
+    overridden_ = cable_;
+    std::get<VethAttributes>(overridden_.attributes).a.up = false;
+    overridden_.overridden = Override{.declared = cable_.attributes};
+    declared_ = {NamespaceOf("a"), NamespaceOf("b"), cable_, address_, six_, RouteVia("a", address_.id)};
+    recorded_ = declared_;
+    recorded_[2] = overridden_;
+    left_ = Standing({NamespaceOf("a"), NamespaceOf("b"), overridden_, address_});
+  }
+  Resource six_ = AddressOn("a", "fd00::1/64", cable_.id);
+  Resource overridden_;
+  std::vector<Resource> declared_;
+  std::vector<Resource> recorded_;
+  Observation left_;
+};
+
+TEST_F(HeldDownLab, HasNoDriftAndNothingToHeal) {
+  EXPECT_THAT(FindDrift(Recorded(recorded_), left_), IsEmpty());
+  EXPECT_TRUE(MakePlan(Wish(recorded_), Recorded(recorded_), left_, Purpose::kUp).empty());
+}
+
+TEST_F(HeldDownLab, StillHasDriftOfWhatTheKernelWouldHaveKept) {
+  left_.erase(address_.id);
+  const auto drift = FindDrift(Recorded(recorded_), left_);
+  ASSERT_EQ(drift.size(), 1U);
+  EXPECT_EQ(drift[0].id, address_.id);
+  // And an interface that somebody else set down explains nothing.
+  EXPECT_EQ(FindDrift(Recorded(declared_), left_).size(), 4U);
+}
+
+TEST_F(HeldDownLab, ComesBackWhenTheFileIsWishedFor) {
+  EXPECT_THAT(DescribePlan(MakePlan(Wish(declared_), Recorded(recorded_), left_, Purpose::kUp)),
+              ElementsAre("~   link a:eth0--b:eth0  a:eth0 up off → on; it was changed by `toporun impair`",
+                          "+   address a:eth0/fd00::1/64  it is gone", "+   route a/default  it is gone"));
+}
+
+TEST_F(HeldDownLab, TakesItsVlansAlong) {
+  LinkAttributes vlan{.type = "vlan", .options = {{"id", "10"}, {"link", "eth0"}}};
+  vlan.device.ns = "lab.a";
+  vlan.device.name = "v";
+  vlan.device.up = true;
+  Resource device{.id = {.kind = Kind::kLink, .name = "a:v"}, .attributes = vlan, .dependencies = {}, .at = {}};
+  recorded_.push_back(device);
+  std::get<LinkAttributes>(device.attributes).device.up = false;
+  left_[device.id] = {.attributes = device.attributes, .owner = Observed::Owner::kOurs};
+  EXPECT_THAT(FindDrift(Recorded(recorded_), left_), IsEmpty());
+  std::get<LinkAttributes>(left_[device.id].attributes).type = "dummy";
+  EXPECT_EQ(FindDrift(Recorded(recorded_), left_).size(), 1U);
+}
+
+TEST_F(Lab, ForgetsAnOverrideThatTheFileHasComeToSay) {
+  Record record = Recorded(all_);
+  record[2].resource.overridden = Override{};
+  const Plan plan = MakePlan(Wish(all_), record, Standing(all_), Purpose::kUp);
+  ASSERT_EQ(plan.actions.size(), 1U);
+  EXPECT_EQ(plan.actions[0].verb, Verb::kAdopt);
+  EXPECT_FALSE(plan.changes_anything());
+}
+
 }  // namespace
 }  // namespace runner

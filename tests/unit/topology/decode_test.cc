@@ -116,6 +116,8 @@ nodes:
       - {to: 10.8.0.0/16, via: 10.0.0.3, encap: {mpls: [100, 200]}}
       - {to: "fd01::/64", dev: d, encap: {seg6: {mode: inline, segs: ["fd02::1"]}}}
       - {to: "fd03::/64", dev: d, encap: {seg6local: {action: End.DX4, nh4: 10.0.0.2}}}
+      - {to: {mpls: 100}, via: 10.0.0.4, as: [200, 300]}
+      - {to: {mpls: 101}, nexthops: [{via: 10.0.0.4, as: [201]}, {via: "fd00::4"}]}
     rules:
       - {from: 10.0.0.0/8, table: 10}
       - {fwmark: 0x1/0xff, table: main, priority: 5}
@@ -133,6 +135,9 @@ nodes:
   EXPECT_EQ(std::get<MplsEncap>(*node.routes[2].encap).labels, (std::vector<std::uint32_t>{100, 200}));
   EXPECT_TRUE(std::get<Seg6Encap>(*node.routes[3].encap).inline_mode);
   EXPECT_EQ(std::get<Seg6LocalEncap>(*node.routes[4].encap).parameters.at("nh4"), "10.0.0.2");
+  EXPECT_EQ(node.routes[5].label, 100U);
+  EXPECT_EQ(node.routes[5].as, (std::vector<std::uint32_t>{200, 300}));
+  EXPECT_EQ(node.routes[6].nexthops[0].as, std::vector<std::uint32_t>{201});
   std::string rules;
   for (const Rule& rule : node.rules) {
     rules += std::string(FamilyName(rule.family)) + " " + std::to_string(rule.priority) + " " +
@@ -156,6 +161,15 @@ TEST(Decode, RefusesInRoutesAndRules) {
        "1:63: node \"a\": \"table\" must be a number from 1, main, local or default, not \"nain\""},
       {"routes: [{to: 10.0.0.0/8, type: blackhole, encap: {mpls: [1048576]}}]",
        "1:71: node \"a\": \"mpls\" must be a whole number from 0 to 1048575, not \"1048576\""},
+      {"routes: [{to: {mpls: 15}, dev: lo}]",
+       "1:34: node \"a\": \"mpls\" must be a whole number from 16 to 1048575, not \"15\""},
+      {"routes: [{to: {mpls: 16}, nexthops: [{via: 10.0.0.1, weight: 2}, {via: 10.0.0.2}]}]",
+       "1:74: node \"a\": next hops of a label have no \"weight\": the kernel shares evenly"},
+      {"routes: [{to: {mpls: 16}, dev: lo, metric: 5}]", "1:56: node \"a\": a route for a label has no \"metric\""},
+      {"routes: [{to: {mpls: 16}}]",
+       "1:22: node \"a\": a route needs \"via\", \"dev\" or \"nexthops\", or a \"type\" that leads nowhere"},
+      {"routes: [{to: 10.0.0.0/8, dev: lo, as: [16]}]",
+       "1:52: node \"a\": \"as\" goes with a label only: `to: {mpls: LABEL}`"},
       {"routes: [{to: 10.0.0.0/8, nexthops: []}]", "1:49: node \"a\": \"nexthops\" is empty"},
       {"rules: [{from: 10.0.0.0/8}]", "1:21: node \"a\": a rule needs a \"table\", or an \"action\" other than lookup"},
       {"rules: [{from: 10.0.0.0/8, to: \"fd00::/8\", table: 5}]",

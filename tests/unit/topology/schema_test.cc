@@ -143,6 +143,7 @@ std::vector<Place> Places() {
       {"nodes/*/interfaces/*/fdb/*", InInterface("type: vxlan, id: 1, fdb: [{@}]")},
       {"nodes/*/interfaces/*/peers/*", InInterface("type: wireguard, peers: [{@}]")},
       {"nodes/*/routes/*", InNode("routes: [{@}]")},
+      {"nodes/*/routes/*/to", InNode("routes: [{to: {@}, dev: lo}]")},
       {"nodes/*/routes/*/nexthops/*", InNode("routes: [{to: 10.0.0.0/8, nexthops: [{@}]}]")},
       {"nodes/*/routes/*/encap", InNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {@}}]")},
       {"nodes/*/routes/*/encap/seg6", InNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {seg6: {@}}}]")},
