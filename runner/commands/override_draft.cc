@@ -262,8 +262,8 @@ void OverrideDraft::TouchDependents(const ResourceId& id) {
     grows = false;
     for (const Resource& resource : resources_) {
       if (standing.contains(resource.id)) continue;
-      const bool stands = std::ranges::any_of(
-          resource.dependencies, [&standing](const DependsOn& on) { return standing.contains(on.id); });
+      const bool stands = std::ranges::any_of(resource.dependencies,
+                                              [&standing](const DependsOn& on) { return standing.contains(on.id); });
       if (stands) grows = standing.insert(resource.id).second;
     }
   }

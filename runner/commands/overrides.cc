@@ -33,8 +33,8 @@ Result<void, Errors> CheckThere(Backend& backend, const std::string& lab, const 
     const auto found = seen->find(id);
     const auto* veth = found == seen->end() ? nullptr : std::get_if<VethAttributes>(&found->second.attributes);
     if (found != seen->end() && (veth == nullptr || veth->joined)) continue;
-    const bool is_recorded = std::ranges::any_of(
-        record, [&wanted = id](const RecordEntry& one) { return one.resource.id == wanted; });
+    const bool is_recorded =
+        std::ranges::any_of(record, [&wanted = id](const RecordEntry& one) { return one.resource.id == wanted; });
     errors.push_back(is_recorded ? Gone(lab, target) : NoInterface(record, target, "change it"));
   }
   if (!errors.empty()) return errors;
@@ -56,8 +56,8 @@ Result<bool, Errors> Change(const Context& inside, const std::string& lab,
   const ResourceIds only = draft.touched();
   auto wish = std::move(draft).Finish();
   if (!wish.ok()) return Errors{std::move(wish).error()};
-  const Outcome outcome = Converge(*wish, Purpose::kUp, **backend, *journal, journal->header(),
-                                   AfterFailure::kRollBack, run.hooks(), &only);
+  const Outcome outcome = Converge(*wish, Purpose::kUp, **backend, *journal, journal->header(), AfterFailure::kRollBack,
+                                   run.hooks(), &only);
   run.EndProgress();
   if (Errors errors = ErrorsOf(outcome); !errors.empty()) return errors;
   return outcome.changed;
@@ -97,12 +97,8 @@ const char* StateText(std::optional<bool> up) { return up.value_or(true) ? "up" 
 void NoteState(const NamespaceName& ns, const std::string& dev, std::optional<bool> now, std::optional<bool> file,
                std::vector<OverrideNote>& out) {
   if (now == file) return;
-  OverrideNote note{.ns = ns,
-                    .dev = dev,
-                    .interface = EndText(ns, dev),
-                    .now = StateText(now),
-                    .file = StateText(file),
-                    .json = {}};
+  OverrideNote note{
+      .ns = ns, .dev = dev, .interface = EndText(ns, dev), .now = StateText(now), .file = StateText(file), .json = {}};
   note.json = {{"interface", note.interface}, {"now", {{"state", note.now}}}, {"file", {{"state", note.file}}}};
   out.push_back(std::move(note));
 }
@@ -111,8 +107,7 @@ void NoteDevice(const DeviceAttributes& now, const DeviceAttributes* file, std::
   NoteState(now.ns, now.name, now.up, file == nullptr ? std::nullopt : file->up, out);
 }
 
-void NoteImpairment(const ImpairmentAttributes& now, const ImpairmentAttributes* file,
-                    std::vector<OverrideNote>& out) {
+void NoteImpairment(const ImpairmentAttributes& now, const ImpairmentAttributes* file, std::vector<OverrideNote>& out) {
   OverrideNote note{.ns = now.ns,
                     .dev = now.dev,
                     .interface = EndText(now.ns, now.dev),
@@ -206,7 +201,8 @@ Result<bool, Errors> PutBack(const Context& inside, const std::string& lab, cons
 std::string ImpairmentText(const ImpairmentAttributes* impairment) {
   std::string out;
   if (impairment != nullptr) {
-    for (const auto& [key, value] : WordsOf(*impairment)) out += fmt::format("{}{} {}", out.empty() ? "" : " ", key, value);
+    for (const auto& [key, value] : WordsOf(*impairment))
+      out += fmt::format("{}{} {}", out.empty() ? "" : " ", key, value);
   }
   return out.empty() ? "nothing" : out;
 }

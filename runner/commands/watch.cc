@@ -220,7 +220,7 @@ class Watcher {
   Lookout lookout_;
   bool is_watching_ = false;
   std::map<std::string, std::vector<std::string>> overrides_;  // what of which interface -> its line
-  std::map<std::string, std::vector<std::string>> told_;  // object -> its line
+  std::map<std::string, std::vector<std::string>> told_;       // object -> its line
   std::string told_error_;
   int misses_ = 0;  // looks that failed, one after another
   Clock::time_point repaired_at_;

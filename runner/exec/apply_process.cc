@@ -40,10 +40,10 @@ Status EndGuests(ApplyContext& context, const NamespaceName& ns, const process::
   if (found == context.processes->end()) return {};
   std::vector<pid_t> kept = process::DescendantsOf(keeper.identity.pid);
   kept.push_back(keeper.identity.pid);
-  const auto is_kept = [&kept](const kernel::ProcessInfo& one) {
-    return std::ranges::find(kept, one.identity.pid) != kept.end();
-  };
-  std::erase_if(found->second, is_kept);
+  // What has ended since the walk may have been the keeper's too.
+  std::erase_if(found->second, [&kept](const kernel::ProcessInfo& one) {
+    return std::ranges::find(kept, one.identity.pid) != kept.end() || !kernel::IsRunning(one.identity);
+  });
   std::vector<kernel::ProcessIdentity> guests;
   for (const kernel::ProcessInfo& guest : found->second) guests.push_back(guest.identity);
   const auto spared = TRY(kernel::SignalAndWait(guests));

@@ -1,5 +1,7 @@
 #include "exec/observe_process.h"
 
+#include <algorithm>
+
 #include "exec/translate_process.h"
 #include "kernel/netns.h"
 #include "kernel/process.h"

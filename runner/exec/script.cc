@@ -262,7 +262,7 @@ class Script {
   Status Do(const Action& action, const ImpairmentAttributes& impairment) {
     const std::string tc = In(impairment.ns) + "tc qdisc ";
     if (action.verb != Verb::kCreate) Line(tc + "del dev " + impairment.dev + " root");
-    if (!Removes(action)) Line(tc + "add dev " + impairment.dev + " root handle 213: " + NetemWords(impairment));
+    if (!Removes(action)) Line(tc + "add dev " + impairment.dev + " root handle d5: " + NetemWords(impairment));
     return {};
   }
 

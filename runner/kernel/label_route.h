@@ -14,7 +14,7 @@ namespace runner {
 struct LabelHop {
   std::optional<IpAddress> via = {};  // of either family; absent: the packet goes into the interface as it is
   int oif = 0;                        // 0: the kernel finds it
-  std::string as = {};  // the labels put on, the outermost first: "200/300"; empty: none
+  std::string as = {};                // the labels put on, the outermost first: "200/300"; empty: none
   friend bool operator==(const LabelHop&, const LabelHop&) = default;
 };
 

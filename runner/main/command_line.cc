@@ -238,23 +238,23 @@ class Parser {
         ->add_option("-w,--write", words_.capture.file, "write them as pcapng; `-` is standard output, for Wireshark")
         ->type_name("FILE");
 
-    CLI::App* impair = Add("impair", "change a link for a while: impair LAB NODE:IFNAME [delay 20ms loss 1% …|up|down|clear]",
-                           [this]() -> Result<Run> {
-                             words_.impair.lab = TRY(Lab());
-                             words_.impair.words = behind_dashes_;
-                             return Run([options = words_.impair](const Context& context) {
-                               return Impair(context, options);
-                             });
-                           });
+    CLI::App* impair =
+        Add("impair", "change a link for a while: impair LAB NODE:IFNAME [delay 20ms loss 1% …|up|down|clear]",
+            [this]() -> Result<Run> {
+              words_.impair.lab = TRY(Lab());
+              words_.impair.words = behind_dashes_;
+              return Run([options = words_.impair](const Context& context) { return Impair(context, options); });
+            });
     AddLab(impair);
     impair
         ->add_option("NODE:IFNAME", words_.impair.interface,
                      "the interface; BRIDGE:PORT or host:IFNAME too. Without it, all that are impaired are shown")
         ->type_name("");
     impair
-        ->add_option("WORDS", words_.impair.words,
-                     "delay, jitter, correlation, distribution, loss, duplicate, corrupt, reorder, rate, limit, seed, each "
-                     "with its value; or up, down; or clear: as the file says. Without any: show what is in force")
+        ->add_option(
+            "WORDS", words_.impair.words,
+            "delay, jitter, correlation, distribution, loss, duplicate, corrupt, reorder, rate, limit, seed, each "
+            "with its value; or up, down; or clear: as the file says. Without any: show what is in force")
         ->type_name("");
 
     CLI::App* shell = Add("shell", "an interactive shell in a node", [this]() -> Result<Run> {

@@ -175,7 +175,7 @@ void GraphBuilder::AddRoute(const Place& place, const Route& route) {
   for (const HopAttributes& hop : attributes.hops) {
     if (hop.via && hop.dev.empty()) AfterRoutes(place, *hop.via, on);
   }
-  const std::string to = route.label                      ? fmt::format("mpls={}", *route.label)
+  const std::string to = route.label                   ? fmt::format("mpls={}", *route.label)
                          : route.to == IpPrefix({}, 0) ? "default"
                                                        : route.to.text();
   std::string name = place.text() + "/" + to;

@@ -25,7 +25,8 @@ std::string HostEndName(const std::string& lab, const std::string& node) {
 
 bool HasDefaultRoute(const Node& node, Family family) {
   return std::ranges::any_of(node.routes, [family](const Route& route) {
-    return !route.label && route.to.is_default() && route.to.family() == family && route.table.value_or(kMainTable) == kMainTable;
+    return !route.label && route.to.is_default() && route.to.family() == family &&
+           route.table.value_or(kMainTable) == kMainTable;
   });
 }
 

@@ -101,9 +101,8 @@ bool HeldDown::Explains(const Resource& resource, const Observed* seen, const At
   const auto* link = std::get_if<LinkAttributes>(&attributes);
   if (link == nullptr || seen == nullptr || !followers_.contains({link->device.ns, link->device.name})) return false;
   const auto differences = Differences(attributes, seen->attributes, recorded);
-  return !differences.empty() && std::ranges::all_of(differences, [](const Difference& difference) {
-           return difference.field == "up";
-         });
+  return !differences.empty() &&
+         std::ranges::all_of(differences, [](const Difference& difference) { return difference.field == "up"; });
 }
 
 }  // namespace runner

@@ -29,9 +29,9 @@ class HeldDown {
   bool TakesRoute(const RouteAttributes& route) const;
 
   std::set<Interface> down_;
-  std::set<Interface> followers_;                           // down with another one
+  std::set<Interface> followers_;                            // down with another one
   std::set<std::pair<NamespaceName, IpAddress>> addresses_;  // IPv6 ones, which go
-  std::set<NamespaceName> places_;                          // where one is down
+  std::set<NamespaceName> places_;                           // where one is down
 };
 
 }  // namespace runner

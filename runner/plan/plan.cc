@@ -263,7 +263,9 @@ class Planner {
                     .before = seen == nullptr ? std::nullopt : std::optional(seen->attributes),
                     .former = entry->former,
                     .differences = {},
-                    .reason = wished ? verdicts_.at(resource.id).reason : resource.overridden ? kOverrideEnds : "",
+                    .reason = wished                ? verdicts_.at(resource.id).reason
+                              : resource.overridden ? kOverrideEnds
+                                                    : "",
                     .replaces = wished};
       const bool foreign = seen != nullptr && seen->owner == Observed::Owner::kForeign;
       if (!wished &&

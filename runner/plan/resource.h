@@ -723,7 +723,7 @@ struct Resource {
   ResourceId id = {};
   Attributes attributes = {};
   std::vector<DependsOn> dependencies = {};
-  Position at = {};                          // the line of the file that asks for it
+  Position at = {};                         // the line of the file that asks for it
   std::optional<Override> overridden = {};  // only on record: no file asks for it
   Kind kind() const { return static_cast<Kind>(attributes.index()); }
 };

@@ -77,7 +77,6 @@ void Service::Start(ProcessSpec spec) {
   restarts_ = 0;
   pause_ = 0;
   if (lives()) {
-    starts_again_ = true;
     if (phase_ != Phase::kStopping) Stop();
     starts_again_ = true;
     return;

@@ -9,9 +9,8 @@
 namespace runner {
 namespace {
 
-const std::vector<std::string> kRouteKeys = {"to",    "via",  "dev", "metric", "table",    "from",
-                                             "scope", "type", "mtu", "onlink", "nexthops", "encap",
-                                             "as"};
+const std::vector<std::string> kRouteKeys = {"to",   "via", "dev",    "metric",   "table", "from", "scope",
+                                             "type", "mtu", "onlink", "nexthops", "encap", "as"};
 const std::vector<std::string> kScopes = {"global", "site", "link", "host"};
 const std::vector<std::string> kRouteTypes = {"unicast", "local", "blackhole", "unreachable", "prohibit", "throw"};
 // ip-route(8), seg6local: the actions and the parameters by their names there.
@@ -29,10 +28,10 @@ IpPrefix WholeFamily(Family family) {
 constexpr std::int64_t kHighestLabel = (1 << 20) - 1;
 
 std::vector<std::uint32_t> ReadLabels(const YamlNode& list, std::string_view key, const Reporter& reporter) {
-  return ReadEach<std::uint32_t>(
-      list, key, reporter, [](const YamlNode& node, std::string_view name, const Reporter& told) {
-        return ReadNumber<std::uint32_t>(node, name, told, 0, kHighestLabel);
-      });
+  return ReadEach<std::uint32_t>(list, key, reporter,
+                                 [](const YamlNode& node, std::string_view name, const Reporter& told) {
+                                   return ReadNumber<std::uint32_t>(node, name, told, 0, kHighestLabel);
+                                 });
 }
 
 /// `to: {mpls: LABEL}`. Labels below 16 have meanings of their own (RFC 3032 2.1), and the kernel routes none of them.

@@ -88,7 +88,7 @@ struct NextHop {
 enum class RouteType { kUnicast, kLocal, kBlackhole, kUnreachable, kProhibit, kThrow };
 
 struct Route {
-  IpPrefix to;  // `default` is 0.0.0.0/0 or ::/0 by the family of `via`
+  IpPrefix to;                         // `default` is 0.0.0.0/0 or ::/0 by the family of `via`
   std::optional<std::uint32_t> label;  // of MPLS, in place of `to`
   std::vector<std::uint32_t> as;       // the labels that take its place; none: it is taken off
   std::optional<IpAddress> via;

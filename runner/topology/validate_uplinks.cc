@@ -135,7 +135,8 @@ void CheckBindings(const std::vector<Binding>& bindings, Findings& findings) {
 void CheckWayBack(const Node& node, const PublishedPort& port, const Index& index, Findings& findings) {
   if (port.uplink == node.name || node.attach) return;
   const bool has_default = std::ranges::any_of(node.routes, [&](const Route& route) {
-    return !route.label && route.to.is_default() && route.to.family() == port.family && route.type == RouteType::kUnicast;
+    return !route.label && route.to.is_default() && route.to.family() == port.family &&
+           route.type == RouteType::kUnicast;
   });
   const std::string where = "node " + Quote(node.name);
   const std::string tried = "port " + PortText(port);

@@ -18,6 +18,7 @@ nodes:
     routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.2}, {via: 10.0.0.3, weight: 2}]}, {to: 10.5.0.0/16, type: blackhole}]
     rules: [{from: 10.0.0.0/24, table: 100}]
     sysctls: {net.ipv4.ip_default_ttl: 33}
+    processes: {p: {command: sleep 1000, healthcheck: {test: "true"}}, done: {command: "true"}}
   out:
     uplink: {type: slirp, ipv6: true}
     ports: ["18080:80", "127.0.0.1:18081-18083:81-83/udp"]
@@ -51,6 +52,8 @@ class Output(support.SandboxCase):
         self.check("status")
         sleeper = self.box.start(["sleep", "100"], namespace="lab.a")
         self.check("pids", "lab")
+        self.assertEqual({"p", "done"}, {one["process"] for one in self.check("ps", "lab")["processes"]})
+        self.assertEqual(["a/p"], self.check("restart", "lab", "a/p")["restarted"])
         self.check("identify", status=1)  # This process is in no lab.
         view = self.check("inspect", "lab")
         self.assertIn({"protocol": "udp", "host_address": "127.0.0.1", "host_port": "18081-18083", "target": "10.0.2.100",

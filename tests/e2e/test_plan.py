@@ -89,7 +89,7 @@ def shape(state):
     return out
 
 
-class Script(support.SandboxCase):
+class ByHand(support.SandboxCase):
     def by_hand(self, path, before=()):
         """A machine of its own on which the script has run."""
         script = self.toporun("plan", path, "--script").stdout
@@ -116,7 +116,10 @@ class Script(support.SandboxCase):
                 for file in ("hosts", "resolv.conf"):
                     read = ["cat", f"/etc/netns/{name}/{file}"]
                     self.assertEqual(self.box.run(read).stdout, hand.run(read).stdout)
+        return hand
 
+
+class Script(ByHand):
     def test_every_kind_of_object(self):
         self.assertDoesTheSame(self.write("lab.yaml", EVERYTHING))
 

@@ -34,9 +34,9 @@ TEST(LabelRoute, IsReadBackAsItWasWritten) {
     const LabelRoute swap{.label = 100, .hops = {{.via = Address("10.0.0.2"), .oif = v0, .as = "200/300"}}};
     const LabelRoute pop{.label = 101, .hops = {{.via = Address("fd00::2"), .oif = v0}}};
     const LabelRoute here{.label = 102, .hops = {{.oif = v0}}};
-    const LabelRoute both{.label = 103,
-                          .hops = {{.via = Address("10.0.0.2"), .oif = v0, .as = "201"},
-                                   {.via = Address("fd00:1::2"), .oif = w0}}};
+    const LabelRoute both{
+        .label = 103,
+        .hops = {{.via = Address("10.0.0.2"), .oif = v0, .as = "201"}, {.via = Address("fd00:1::2"), .oif = w0}}};
     for (const LabelRoute& route : {swap, pop, here, both}) ASSERT_TRUE(AddLabelRoute(socket, route).ok());
     EXPECT_THAT(*ReadLabelRoutes(socket), testing::UnorderedElementsAre(swap, pop, here, both));
     const Json told = test::Find(Ip("-f mpls route"), "dst", "100");

@@ -194,9 +194,8 @@ TEST_F(Converging, TouchesNothingElseWhenAsked) {
   ASSERT_TRUE(Up(kLab).report.ok());
   backend_.kernel.erase(HostCable("b").id);
   const ResourceIds only = {HostCable("a").id};
-  const Outcome outcome =
-      Converge(Wish({Space("a"), Space("b"), HostCable("a", 1400)}), Purpose::kUp, backend_, journal_, Header(),
-               AfterFailure::kRollBack, hooks_, &only);
+  const Outcome outcome = Converge(Wish({Space("a"), Space("b"), HostCable("a", 1400)}), Purpose::kUp, backend_,
+                                   journal_, Header(), AfterFailure::kRollBack, hooks_, &only);
   EXPECT_TRUE(outcome.report.ok());
   EXPECT_TRUE(outcome.changed);
   EXPECT_EQ(std::get<VethAttributes>(backend_.kernel[HostCable("a").id].attributes).a.mtu, 1400U);

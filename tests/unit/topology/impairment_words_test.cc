@@ -25,7 +25,8 @@ TEST(ImpairmentWords, AreThoseOfTcAndOfTheLanguage) {
   EXPECT_EQ(one->rate_bits, 10'000'000U);
   EXPECT_EQ(one->limit, 500U);
   EXPECT_EQ(one->seed, 7U);
-  const auto same = Parse("delay=20ms jitter=5ms correlation 25% distribution=normal loss=1% rate=10mbit limit=500 seed 7");
+  const auto same =
+      Parse("delay=20ms jitter=5ms correlation 25% distribution=normal loss=1% rate=10mbit limit=500 seed 7");
   ASSERT_TRUE(same.ok());
   EXPECT_EQ(*one, *same);
 }
