@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 
 #include "base/text.h"
@@ -10,9 +11,13 @@
 #include "commands/drift.h"
 #include "kernel/impair.h"
 #include "kernel/link.h"
+#include "process/client.h"
 
 namespace runner {
 namespace {
+
+// Longer than any grace period in a file that means to end.
+constexpr std::chrono::seconds kProcessLimit{60};
 
 /// Stands in the lab's folder as long as a test has something changed.
 std::string MarkPath(const Context& context, const std::string& lab) {
@@ -118,7 +123,28 @@ Status LabChanges::Make(const NodeChange& change) {
 }
 
 Status LabChanges::Make(const ProcessChange& change) {
-  return Fail("process " + Quote(change.node + "/" + change.process), "this version does not run processes yet");
+  const process::Target target{.state_folder = context_.state.LabFolder(places_.lab),
+                               .node = change.node,
+                               .process = change.process};
+  const auto has_ended = [](const process::ProcessState& state) -> Result<bool> {
+    return state.phase == process::Phase::kStopped || state.phase == process::Phase::kFailed ||
+           state.phase == process::Phase::kCompleted;
+  };
+  const auto runs = [](const process::ProcessState& state) -> Result<bool> {
+    if (state.phase == process::Phase::kFailed) return Fail(process::Describe(state));
+    return state.phase == process::Phase::kRunning || state.phase == process::Phase::kCompleted;
+  };
+  TRY(Remember());
+  has_changed_ = true;
+  const std::string where = "process " + Quote(change.node + "/" + change.process);
+  if (change.set == "started") {
+    TRY(process::ChangeProcess(target, process::Change::kStart).Wrap(where));
+    return process::Await(target, runs, nullptr, kProcessLimit).Wrap(where);
+  }
+  // One that was killed may be started again by its policy before anybody looks.
+  if (change.set == "killed") return process::ChangeProcess(target, process::Change::kKill).Wrap(where);
+  TRY(process::ChangeProcess(target, process::Change::kStop).Wrap(where));
+  return process::Await(target, has_ended, nullptr, kProcessLimit).Wrap(where);
 }
 
 Errors LabChanges::PutBack() {

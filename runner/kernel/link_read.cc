@@ -30,7 +30,9 @@ BridgeSettings DecodeBridge(const NetlinkAttributes& data) {
   BridgeSettings settings;
   settings.stp = data.U32(IFLA_BR_STP_STATE).value_or(0) != 0;
   settings.priority = data.U16(IFLA_BR_PRIORITY);
-  settings.ageing = data.U32(IFLA_BR_AGEING_TIME).value_or(0) / kBridgeTicksPerSecond;
+  // While the spanning tree changes the kernel ages faster (net/bridge/br_stp.c): what was set is not seen then.
+  const bool changes = *settings.stp && data.U8(IFLA_BR_TOPOLOGY_CHANGE).value_or(0) != 0;
+  if (!changes) settings.ageing = data.U32(IFLA_BR_AGEING_TIME).value_or(0) / kBridgeTicksPerSecond;
   settings.vlan_filtering = data.U8(IFLA_BR_VLAN_FILTERING).value_or(0) != 0;
   return settings;
 }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
 #include "base/text.h"
 #include "commands/check_commands.h"
+#include "commands/complete.h"
 #include "main/divide_words.h"
 #include "main/duration.h"
 #include "main/probe_words.h"
@@ -15,9 +17,6 @@
 
 namespace runner {
 namespace {
-
-/// Commands of the contract that are still to come.
-constexpr std::array<std::string_view, 1> kNotBuilt = {"completion"};
 
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
@@ -39,8 +38,6 @@ std::string IsProcessNumber(const std::string& text) {
   const auto number = ParseInteger(text);
   return number && *number > 0 ? "" : Quote(text) + " is no number of a process";
 }
-
-Error NotBuilt(const std::string& what) { return Fail(what + " is not built yet"); }
 
 /// What the options of the commands are parsed into.
 struct Words {
@@ -67,6 +64,7 @@ struct Words {
   LogsOptions logs;
   std::string print;
   std::string format = "svg";
+  std::string shell;
 };
 
 class Parser {
@@ -84,6 +82,7 @@ class Parser {
     AddProcessCommands();
     AddTestCommands();
     AddFileCommands();
+    AddCompletion();
   }
 
   Result<CommandLine> Parse(std::vector<std::string> words) {
@@ -380,6 +379,112 @@ class Parser {
     graph->add_option("--format", words_.format, "svg (default), html, mermaid, ascii or dot")->type_name("FORMAT");
   }
 
+  void AddCompletion() {
+    const std::vector<std::string> shells = {"bash", "zsh", "fish"};
+    CLI::App* completion =
+        Add("completion", "a script for a shell: completion bash|zsh|fish", [this, shells]() -> Result<Run> {
+          if (words_.shell.empty()) return Usage("completion", "SHELL is missing: bash, zsh or fish");
+          const std::string_view script = CompletionScript(words_.shell);
+          if (script.empty()) {
+            return Usage("completion",
+                         "there is no script for " + Quote(words_.shell) + DidYouMean(words_.shell, shells));
+          }
+          return Run([script](const Context& context) -> Ending {
+            *context.out << script;
+            return kExitDone;
+          });
+        });
+    commands_.back().prints_json = false;
+    completion->add_option("SHELL", words_.shell, "bash, zsh or fish")->type_name("");
+    // What those scripts ask.
+    Add("complete-word", "", [this]() -> Result<Run> {
+      return Run([asked = Asked()](const Context& context) { return Complete(context, asked); });
+    })->group("");
+    commands_.back().prints_json = false;
+  }
+
+  static std::vector<std::string> OptionNames(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+    return names;
+  }
+
+  /// The option that takes `word` along as its value, or null.
+  const CLI::Option* TakerOfNext(const CLI::App* command, const std::string& word) const {
+    if (!word.starts_with("-")) return nullptr;
+    for (const CLI::App* app : {command, static_cast<const CLI::App*>(&app_)}) {
+      if (app == nullptr) continue;
+      const CLI::Option* option = app->get_option_no_throw(word);
+      if (option != nullptr) return option->get_items_expected_max() > 0 ? option : nullptr;
+    }
+    return nullptr;
+  }
+
+  static CompletionPlace PlaceOf(const std::string& positional) {
+    const auto names = [&positional](const char* word) { return positional.find(word) != std::string::npos; };
+    if (names("IFNAME")) return CompletionPlace::kInterface;
+    if (names("PROC")) return CompletionPlace::kProcess;
+    if (names("NODE")) return CompletionPlace::kNode;
+    if (names("LAB")) return CompletionPlace::kLab;
+    return names("FILE") ? CompletionPlace::kFile : CompletionPlace::kNothing;
+  }
+
+  /// What fits at the last of the words that stand behind `complete-word --`.
+  Completion Asked() const {
+    Completion asked;
+    if (behind_dashes_.empty()) return asked;
+    asked.begins = behind_dashes_.back();
+    const CLI::App* command = nullptr;
+    std::vector<std::string> names;  // behind the command
+    const CLI::Option* taker = nullptr;
+    for (std::size_t i = 0; i + 1 < behind_dashes_.size(); ++i) {
+      const std::string& word = behind_dashes_[i];
+      if (word == "--") return asked;  // another program's words
+      if (std::exchange(taker, nullptr) != nullptr) continue;
+      taker = TakerOfNext(command, word);
+      if (word.starts_with("-")) continue;
+      if (command != nullptr) {
+        names.push_back(word);
+      } else if (command = app_.get_subcommand_no_throw(word); command == nullptr) {
+        return asked;
+      }
+    }
+    if (taker != nullptr) {
+      if (taker->check_lname("format")) asked.words = {"svg", "html", "mermaid", "ascii", "dot"};
+      if (taker->get_type_name() == "FILE" || taker->get_type_name() == "DIR") asked.place = CompletionPlace::kFile;
+      return asked;
+    }
+    if (asked.begins.starts_with("-")) {
+      asked.words = OptionNames(app_);
+      if (command != nullptr) {
+        for (std::string& name : OptionNames(*command)) asked.words.push_back(std::move(name));
+      }
+      return asked;
+    }
+    if (command == nullptr) {
+      for (const Command& known : commands_) {
+        if (!known.app->get_group().empty()) asked.words.push_back(known.app->get_name());
+      }
+      return asked;
+    }
+    AskForName(*command, names, asked);
+    return asked;
+  }
+
+  static void AskForName(const CLI::App& command, const std::vector<std::string>& names, Completion& asked) {
+    const auto positionals = command.get_options([](const CLI::Option* option) { return option->get_positional(); });
+    if (positionals.empty()) return;
+    // The last one may take several.
+    const std::size_t at = std::min(names.size(), positionals.size() - 1);
+    if (at < names.size() && positionals[at]->get_items_expected_max() <= 1) return;
+    const std::string positional = positionals[at]->get_name(true);
+    asked.place = PlaceOf(positional);
+    if (positional == "SHELL") asked.words = {"bash", "zsh", "fish"};
+    if (!names.empty()) asked.lab = names.front();
+  }
+
   // ---- What was asked for
 
   std::string CommandName() const {
@@ -524,7 +629,6 @@ class Parser {
   }
 
   Error UnknownCommand(const std::string& word) const {
-    if (std::ranges::find(kNotBuilt, word) != kNotBuilt.end()) return NotBuilt("the command " + Quote(word));
     std::vector<std::string> names;
     for (const Command& command : commands_) names.push_back(command.app->get_name());
     const std::string near = DidYouMean(word, names);

@@ -30,7 +30,7 @@ struct CommandLine {
   std::function<Ending(const Context&)> run;
 };
 
-/// `words` without the program's own name. An error has the failure kUsage, or kRuntime for what is not built yet.
+/// `words` without the program's own name. An error has the failure kUsage.
 Result<CommandLine> ParseCommandLine(const std::vector<std::string>& words);
 
 /// Whether the words ask for JSON: an error in them is told so too.

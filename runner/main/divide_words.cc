@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 12> kWithValue = {"--state-dir", "--lock-
                                                          "-u",          "--user",         "--timeout", "--write"};
 
 /// Commands of ours that take another's words behind `--`.
-constexpr std::array<std::string_view, 4> kWithCommand = {"exec", "capture", "check", "test"};
+constexpr std::array<std::string_view, 5> kWithCommand = {"exec", "capture", "check", "test", "complete-word"};
 
 bool TakesNext(const std::string& word) { return std::ranges::find(kWithValue, word) != kWithValue.end(); }
 

@@ -162,6 +162,30 @@ class Check(support.SandboxCase):
             print("not run: this kernel limits no rates")
         self.assertNotRegex(self.box.run(["tc", "qdisc", "show", "dev", "east"], namespace="lab.r").stdout, "tbf|netem")
 
+    def test_processes_are_killed_stopped_and_started(self):
+        path = self.write("lab.yaml", """name: lab
+nodes:
+  a:
+    interfaces: {eth0: {addresses: [10.0.1.1/24]}}
+    processes:
+      web: {command: [python3, -m, http.server, "8080"], healthcheck: {tcp: 8080}}
+  b: {interfaces: {eth0: {addresses: [10.0.1.2/24]}}}
+links: [{endpoints: ["a:eth0", "b:eth0"]}]
+tests:
+  stopped and started:
+    steps:
+      - {from: b, http: "http://a:8080/"}
+      - {process: a/web, set: stopped}
+      - {from: b, tcp: "a:8080", expect: unreachable, within: 300ms}
+      - {process: a/web, set: started}
+      - {from: b, http: "http://a:8080/", within: 20s}
+  killed: {steps: [{process: a/web, set: killed}, {from: b, tcp: "a:8080", expect: unreachable, within: 300ms}]}
+  put back: {from: b, http: "http://a:8080/", within: 20s}
+""")
+        self.toporun("up", path)
+        self.toporun("check", "lab")
+        self.toporun("status", "lab")
+
     def test_from_outside(self):
         self.bring_up("""
   outside: {from: outside, tcp: "127.0.0.1:18080"}

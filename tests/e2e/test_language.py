@@ -19,6 +19,7 @@ PLACES = {
     "node.attach": ["/$defs/node/properties/attach"], "dns": ["/$defs/dns"], "interface": ["/$defs/interface"],
     "interface.fdb": ["/$defs/interface/properties/fdb/items"], "interface.peers": ["/$defs/interface/properties/peers/items"],
     "address": ["/$defs/interfaceAddress/anyOf/1"], "impair": ["/$defs/impair"], "route": ["/$defs/route"],
+    "route.to": ["/$defs/route/properties/to/anyOf/2"],
     "route.nexthops": ["/$defs/route/properties/nexthops/items"], "encap": ["/$defs/encap"],
     "encap.seg6": ["/$defs/encap/properties/seg6"], "encap.seg6local": ["/$defs/encap/properties/seg6local"],
     "rule": ["/$defs/rule"], "neighbour": ["/$defs/neighbour"], "nat": ["/$defs/nat"],

@@ -58,19 +58,11 @@ class Usage(unittest.TestCase):
                 self.assertEqual((2, ""), (done.returncode, done.stdout), done.stderr)
                 self.assertRegex(done.stderr, f"^{words[0]}: .")
 
-    def test_what_is_not_built_yet_says_so_and_is_not_offered(self):
-        offered = run("--help").stdout
-        for command in ("ps", "logs", "restart", "impair", "completion"):
-            with self.subTest(command):
-                self.assertRefused((command, "x"), 1, f'the command "{command}" is not built yet')
-                self.assertNotRegex(offered, rf"(?m)^\s+{command}\s")
-        self.assertRefused(("graph", "x.yaml"), 1, "draw as svg: this format is not built yet; --format dot is")
-
     def test_help_lists_every_command(self):
         done = run("--help")
         self.assertEqual((0, ""), (done.returncode, done.stderr))
         for command in ("up", "down", "plan", "status", "watch", "list", "inspect", "exec", "shell", "pids", "identify",
-                        "check", "test", "validate", "schema", "graph"):
+                        "check", "test", "ps", "logs", "restart", "impair", "completion", "validate", "schema", "graph"):
             self.assertRegex(done.stdout, rf"(?m)^\s+{command}\s")
             one = run(command, "--help")
             self.assertEqual((0, ""), (one.returncode, one.stderr), command)

@@ -133,6 +133,30 @@ TEST(Link, CreatesAndChangesABridge) {
   });
 }
 
+TEST(Link, AgeingIsNotReadWhileTheSpanningTreeChanges) {
+  InSandbox([] {
+    Shell(
+        "ip link add br0 type bridge stp_state 1 forward_delay 200 ageing_time 2000 && ip link add va type veth peer "
+        "name vb "
+        "&& ip link set va master br0 && ip link set va up && ip link set vb up && ip link set br0 up");
+    NetlinkSocket socket = Socket();
+    const auto is_changing = [] {
+      return Ip("link show br0")[0].at("linkinfo").at("info_data").at("topology_change") == 1;
+    };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    bool has_changed = false;
+    // The kernel says so for some seconds after the port began to learn.
+    while (!has_changed && std::chrono::steady_clock::now() < end) {
+      if (!is_changing()) continue;
+      const auto read = ReadLink(socket, "br0");
+      ASSERT_TRUE(read.ok() && *read && (*read)->bridge);
+      has_changed = is_changing();
+      if (has_changed) EXPECT_EQ((*read)->bridge->ageing, std::nullopt);
+    }
+    EXPECT_TRUE(has_changed);
+  });
+}
+
 TEST(Link, ReadsAsIpDoes) {
   InSandbox([] {
     Shell(
