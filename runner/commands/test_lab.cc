@@ -67,7 +67,7 @@ Errors FindLacks(const Context& context, const WantedLab& wanted) {
     }
     if (!entered.ok()) lacks.push_back(std::move(entered).error().Wrap("attach node " + Quote(node.name)));
   }
-  const auto wish = MakeWish(context, wanted, Journal::InMemory());
+  const auto wish = MakeWish(context, wanted, Journal::InMemory(), NewKeys::kLeftOpen);
   // Its mistakes are for `up` to tell.
   if (!wish.ok()) return lacks;
   for (Error& error : CheckMachine(MakePlan(wish->graph, {}, {}, Purpose::kUp))) lacks.push_back(std::move(error));

@@ -403,6 +403,12 @@ class Parser {
     commands_.back().prints_json = false;
   }
 
+  const CLI::App* FindCommand(const std::string& name) const {
+    const auto found =
+        std::ranges::find_if(commands_, [&](const Command& known) { return known.app->get_name() == name; });
+    return found == commands_.end() ? nullptr : found->app;
+  }
+
   static std::vector<std::string> OptionNames(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::Option* option : app.get_options()) {
@@ -447,7 +453,7 @@ class Parser {
       if (word.starts_with("-")) continue;
       if (command != nullptr) {
         names.push_back(word);
-      } else if (command = app_.get_subcommand_no_throw(word); command == nullptr) {
+      } else if (command = FindCommand(word); command == nullptr) {
         return asked;
       }
     }
