@@ -141,8 +141,17 @@ Status LabChanges::Make(const ProcessChange& change) {
     TRY(process::ChangeProcess(target, process::Change::kStart).Wrap(where));
     return process::Await(target, runs, nullptr, kProcessLimit).Wrap(where);
   }
-  // One that was killed may be started again by its policy before anybody looks.
-  if (change.set == "killed") return process::ChangeProcess(target, process::Change::kKill).Wrap(where);
+  if (change.set == "killed") {
+    const auto before = process::ReadKeeper(places_.lab, target.state_folder, target.node);
+    const process::ProcessState* was = before.Find(target.process);
+    const int pid = was == nullptr ? 0 : was->pid;
+    TRY(process::ChangeProcess(target, process::Change::kKill).Wrap(where));
+    // Its policy may have started it again before anybody looks.
+    const auto is_another = [&](const process::ProcessState& state) -> Result<bool> {
+      return state.pid != pid || TRY(has_ended(state));
+    };
+    return process::Await(target, is_another, nullptr, kProcessLimit).Wrap(where);
+  }
   TRY(process::ChangeProcess(target, process::Change::kStop).Wrap(where));
   return process::Await(target, has_ended, nullptr, kProcessLimit).Wrap(where);
 }

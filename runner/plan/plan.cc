@@ -229,7 +229,7 @@ class Planner {
     }
     std::ranges::reverse(order);
     // They end before the network under them goes, whenever its parts were made.
-    std::ranges::stable_partition(order, [](const RecordEntry* entry) { return IsOnNetwork(entry->resource.id.kind); });
+    std::stable_partition(order.begin(), order.end(), [](const RecordEntry* entry) { return IsOnNetwork(entry->resource.id.kind); });
     return order;
   }
 
