@@ -96,7 +96,8 @@ class Checks:
         argv = ["ping", "-n", *([f"-{family}"] if family else [])]
         if isinstance(expect, dict):
             done = self.box.run([*argv, "-c", str(check.get("count", 3)), "-i", "0.1", "-w", "30", name], namespace=self.place(check))
-            return self.measured(done.stdout, expect)
+            bounds = {what: bound for what, bound in expect.items() if what != "mtu"}
+            return self.measured(done.stdout, bounds) and self.has_mtu([*argv, name], check, expect.get("mtu"), done.stdout)
         if not wanted:
             return self.box.run([*argv, "-c", "3", "-i", "0.2", "-w", "1", name], namespace=self.place(check)).returncode != 0
         # A neighbour that does not answer at once ends `ping` before its time.
@@ -106,6 +107,14 @@ class Checks:
             status = self.box.run([*argv, "-c", "1", "-w", str(left), name], namespace=self.place(check)).returncode
             if status != 1 or time.monotonic() > deadline:
                 return status == 0
+
+    def has_mtu(self, argv, check, mtu, told):
+        """Whether the way takes packets of `mtu` bytes, and no larger ones, that nobody may cut."""
+        if mtu is None:
+            return True
+        headers = 48 if ":" in told.split("\n")[0].split("(")[0] + told.split("(")[1].split(")")[0] else 28
+        return [self.box.run([*argv, "-c", "1", "-w", "5", "-M", "do", "-s", str(size - headers)],
+                             namespace=self.place(check)).returncode == 0 for size in (mtu, mtu + 1)] == [True, False]
 
     def measured(self, told, expect):
         """Whether what `ping` printed is within the bounds, written as `>= 30ms`, `<= 1%`."""

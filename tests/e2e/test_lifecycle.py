@@ -118,15 +118,6 @@ class Lifecycle(support.SandboxCase):
         self.assertIn('did you mean "nodes"', wrong.stderr)
         self.assertSame(before, self.box.snapshot())
 
-    def test_what_is_not_built_is_refused_at_its_place(self):
-        before = self.box.snapshot()
-        path = self.write("x.yaml", "nodes:\n  a: {tmpfs: [/run/frr]}\n")
-        self.toporun("validate", path)
-        refused = self.toporun("up", path, status=3)
-        self.assertRegex(refused.stderr, r"x.yaml:2:\d+: .*tmpfs.*\n.*/run/frr.*\n +\^")
-        self.toporun("plan", path, status=3)
-        self.assertSame(before, self.box.snapshot())
-
     def test_plan_tells_and_touches_nothing(self):
         before = self.box.snapshot()
         path = self.write("pair.yaml", PAIR)

@@ -139,8 +139,8 @@ links: [{endpoints: ["n:a", "m:up"]}, {endpoints: ["n:type", "m:address"]}, {end
                 continue
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-            # An uplink's helper is toporun's own, and what is attached to has to be there first.
-            if "uplink:" in text or "attach:" in text:
+            # An uplink's helper and a node's own view are toporun's own, and what is attached to has to be there first.
+            if any(key in text for key in ("uplink:", "attach:", "processes:", "files:")):
                 continue
             missing = needs.lacking(self.box, needs.needs(json.loads(self.toporun("validate", "--print=json", path).stdout)))
             # Keys are made by `up`: two labs that are made apart have other ones.

@@ -48,7 +48,7 @@ TEST(Mirror, ShowsTheOldEntriesAndTakesNewOnes) {
     const dev_t before = DeviceOf("/mnt");
 
     std::vector<std::string> missing;
-    ASSERT_TRUE(kernel::MirrorFolder("/mnt", "left-out", missing).ok());
+    ASSERT_TRUE(kernel::MirrorFolder("/mnt", {"left-out"}, missing).ok());
     EXPECT_TRUE(missing.empty());
     EXPECT_NE(DeviceOf("/mnt"), before);
     EXPECT_EQ(ReadFile("/mnt/file").value(), "old");
