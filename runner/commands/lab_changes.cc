@@ -123,9 +123,8 @@ Status LabChanges::Make(const NodeChange& change) {
 }
 
 Status LabChanges::Make(const ProcessChange& change) {
-  const process::Target target{.state_folder = context_.state.LabFolder(places_.lab),
-                               .node = change.node,
-                               .process = change.process};
+  const process::Target target{
+      .state_folder = context_.state.LabFolder(places_.lab), .node = change.node, .process = change.process};
   const auto has_ended = [](const process::ProcessState& state) -> Result<bool> {
     return state.phase == process::Phase::kStopped || state.phase == process::Phase::kFailed ||
            state.phase == process::Phase::kCompleted;

@@ -100,7 +100,8 @@ Status ShowEntry(const Fd& old, const std::string& name, const std::string& to) 
   return BindTree(PathOf(old) + "/" + name, to);
 }
 
-Status MirrorFolder(const std::string& path, const std::vector<std::string>& left_out, std::vector<std::string>& missing) {
+Status MirrorFolder(const std::string& path, const std::vector<std::string>& left_out,
+                    std::vector<std::string>& missing) {
   const Fd old = TRY(OpenFile(path, O_PATH | O_DIRECTORY));
   struct stat info {};
   if (fstat(old.get(), &info) != 0) return SystemError(errno, "look at " + Quote(path));

@@ -229,7 +229,8 @@ class Planner {
     }
     std::ranges::reverse(order);
     // They end before the network under them goes, whenever its parts were made.
-    std::stable_partition(order.begin(), order.end(), [](const RecordEntry* entry) { return IsOnNetwork(entry->resource.id.kind); });
+    std::stable_partition(order.begin(), order.end(),
+                          [](const RecordEntry* entry) { return IsOnNetwork(entry->resource.id.kind); });
     return order;
   }
 

@@ -173,8 +173,8 @@ class Bench {
     } else if (one.command == Command::kUpEdited) {
       EXPECT_EQ(Difference(networks_, ReadNamedNetworks()), "") << result.text();
       const RunResult again = shop_.Up();
-      EXPECT_EQ(again.calls.size(), 0U) << "after the roll-back there is something to do: " << CallText(again)
-                                        << "\n" << result.text();
+      EXPECT_EQ(again.calls.size(), 0U) << "after the roll-back there is something to do: " << CallText(again) << "\n"
+                                        << result.text();
     } else {
       up_ = State::kUnknown;
     }
