@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "commands/check_commands.h"
 #include "commands/complete.h"
+#include "main/complete_words.h"
 #include "main/divide_words.h"
 #include "main/duration.h"
 #include "main/probe_words.h"
@@ -398,97 +399,10 @@ class Parser {
     completion->add_option("SHELL", words_.shell, "bash, zsh or fish")->type_name("");
     // What those scripts ask.
     Add("complete-word", "", [this]() -> Result<Run> {
-      return Run([asked = Asked()](const Context& context) { return Complete(context, asked); });
+      return Run(
+          [asked = AskForWord(app_, behind_dashes_)](const Context& context) { return Complete(context, asked); });
     })->group("");
     commands_.back().prints_json = false;
-  }
-
-  const CLI::App* FindCommand(const std::string& name) const {
-    const auto found =
-        std::ranges::find_if(commands_, [&](const Command& known) { return known.app->get_name() == name; });
-    return found == commands_.end() ? nullptr : found->app;
-  }
-
-  static std::vector<std::string> OptionNames(const CLI::App& app) {
-    std::vector<std::string> names;
-    for (const CLI::Option* option : app.get_options()) {
-      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    }
-    return names;
-  }
-
-  /// The option that takes `word` along as its value, or null.
-  const CLI::Option* TakerOfNext(const CLI::App* command, const std::string& word) const {
-    if (!word.starts_with("-")) return nullptr;
-    for (const CLI::App* app : {command, static_cast<const CLI::App*>(&app_)}) {
-      if (app == nullptr) continue;
-      const CLI::Option* option = app->get_option_no_throw(word);
-      if (option != nullptr) return option->get_items_expected_max() > 0 ? option : nullptr;
-    }
-    return nullptr;
-  }
-
-  static CompletionPlace PlaceOf(const std::string& positional) {
-    const auto names = [&positional](const char* word) { return positional.find(word) != std::string::npos; };
-    if (names("IFNAME")) return CompletionPlace::kInterface;
-    if (names("PROC")) return CompletionPlace::kProcess;
-    if (names("NODE")) return CompletionPlace::kNode;
-    if (names("LAB")) return CompletionPlace::kLab;
-    return names("FILE") ? CompletionPlace::kFile : CompletionPlace::kNothing;
-  }
-
-  /// What fits at the last of the words that stand behind `complete-word --`.
-  Completion Asked() const {
-    Completion asked;
-    if (behind_dashes_.empty()) return asked;
-    asked.begins = behind_dashes_.back();
-    const CLI::App* command = nullptr;
-    std::vector<std::string> names;  // behind the command
-    const CLI::Option* taker = nullptr;
-    for (std::size_t i = 0; i + 1 < behind_dashes_.size(); ++i) {
-      const std::string& word = behind_dashes_[i];
-      if (word == "--") return asked;  // another program's words
-      if (std::exchange(taker, nullptr) != nullptr) continue;
-      taker = TakerOfNext(command, word);
-      if (word.starts_with("-")) continue;
-      if (command != nullptr) {
-        names.push_back(word);
-      } else if (command = FindCommand(word); command == nullptr) {
-        return asked;
-      }
-    }
-    if (taker != nullptr) {
-      if (taker->check_lname("format")) asked.words = {"svg", "html", "mermaid", "ascii", "dot"};
-      if (taker->get_type_name() == "FILE" || taker->get_type_name() == "DIR") asked.place = CompletionPlace::kFile;
-      return asked;
-    }
-    if (asked.begins.starts_with("-")) {
-      asked.words = OptionNames(app_);
-      if (command != nullptr) {
-        for (std::string& name : OptionNames(*command)) asked.words.push_back(std::move(name));
-      }
-      return asked;
-    }
-    if (command == nullptr) {
-      for (const Command& known : commands_) {
-        if (!known.app->get_group().empty()) asked.words.push_back(known.app->get_name());
-      }
-      return asked;
-    }
-    AskForName(*command, names, asked);
-    return asked;
-  }
-
-  static void AskForName(const CLI::App& command, const std::vector<std::string>& names, Completion& asked) {
-    const auto positionals = command.get_options([](const CLI::Option* option) { return option->get_positional(); });
-    if (positionals.empty()) return;
-    // The last one may take several.
-    const std::size_t at = std::min(names.size(), positionals.size() - 1);
-    if (at < names.size() && positionals[at]->get_items_expected_max() <= 1) return;
-    const std::string positional = positionals[at]->get_name(true);
-    asked.place = PlaceOf(positional);
-    if (positional == "SHELL") asked.words = {"bash", "zsh", "fish"};
-    if (!names.empty()) asked.lab = names.front();
   }
 
   // ---- What was asked for
