@@ -31,9 +31,7 @@ const char* GoneText(Kind kind) {
 
 }  // namespace
 
-Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab) {
-  const Journal journal = TRY(OpenRecord(inside, lab, Access::kLook));
-  const Record record = journal.record();
+Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab, const Record& record) {
   const auto backend = TRY(inside.open_backend(inside.backend_options(lab)));
   return FindDrift(record, TRY(backend->Observe(Graph(), record)));
 }

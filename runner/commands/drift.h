@@ -9,8 +9,8 @@
 
 namespace runner {
 
-/// Record against kernel, in the lab's own namespaces, or on the host.
-Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab);
+/// The lab's record against the kernel, in the lab's own namespaces, or on the host.
+Result<std::vector<Drift>> DriftOf(const Context& inside, const std::string& lab, const Record& record);
 
 /// The cells of its line: sign, object, what differs.
 std::vector<std::string> DriftRow(const Drift& drift);

@@ -13,6 +13,7 @@
 #include "commands/inspect.h"
 #include "commands/lab.h"
 #include "commands/place.h"
+#include "commands/record.h"
 #include "exec/journal.h"
 #include "kernel/program.h"
 #include "picture/layout.h"
@@ -88,7 +89,8 @@ Result<Json> LookAtLab(const Context& inside, const LabPlaces& places) {
   for (const PlaceView& place : view.places) {
     out["places"][place.node] = {{"gone", place.is_gone}, {"lines", LinesOf(PlaceText(place))}};
   }
-  for (const Drift& drift : TRY(DriftOf(inside, places.lab))) {
+  const Journal journal = TRY(OpenRecord(inside, places.lab, Access::kLook));
+  for (const Drift& drift : TRY(DriftOf(inside, places.lab, journal.record()))) {
     const std::vector<std::string> row = DriftRow(drift);
     out["drift"].push_back({{"places", PlacesOfObject(drift.id.name)}, {"line", row[1] + ": " + row[2]}});
   }

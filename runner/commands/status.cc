@@ -36,12 +36,10 @@ bool HasFileChanged(const LabHeader& header) {
 Result<LabStatus> Look(const Context& context, const std::string& lab) {
   const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
   const Record record = journal.record();
-  const auto backend = TRY(OpenLinuxBackend(context.backend_options(lab)));
-  const Observation observed = TRY(backend->Observe(Graph(), record));
   return LabStatus{.lab = lab,
                    .header = journal.header(),
                    .objects = record.size(),
-                   .drift = FindDrift(record, observed),
+                   .drift = TRY(DriftOf(context, lab, record)),
                    .overrides = OverridesIn(record),
                    .file_changed = HasFileChanged(journal.header())};
 }
