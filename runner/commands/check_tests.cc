@@ -26,7 +26,7 @@ Result<TestRun, Errors> RunInside(const Context& context, const TestedLab& lab, 
   }
   const auto checked = CheckedLab::Open(context, lab.places, &lab.topology, outside);
   if (!checked.ok()) return Errors{checked.error()};
-  LabChanges changes(context, lab.places, lab.topology);
+  LabChanges changes(context, lab.places.lab);
   TestRun run;
   run.verdicts.lab = lab.places.lab;
   run.verdicts.file = lab.places.header.file;

@@ -1,21 +1,19 @@
-// Links of a lab that is up taken down, up again, and impaired for a while by its tests. What the kernel drops with a
-// link that goes down comes back by the record, as with `status --heal`.
+// What a test changes of a lab that is up: links, as overrides (commands/overrides.h), and processes.
 #pragma once
-#include <set>
+#include <optional>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "check/changes.h"
-#include "commands/place.h"
+#include "commands/overrides.h"
 #include "topology/model.h"
 
 namespace runner {
 
 class LabChanges : public check::Changes {
  public:
-  /// Inside the lab; its lock is held. All three outlive this object.
-  LabChanges(const Context& context, const LabPlaces& places, const Topology& topology)
-      : context_(context), places_(places), topology_(topology) {}
+  /// Inside the lab; its lock is held.
+  LabChanges(const Context& context, std::string lab);
 
   Status Make(const LinkChange& change) override;
   Status Make(const NodeChange& change) override;
@@ -26,19 +24,14 @@ class LabChanges : public check::Changes {
   static Errors PutBackLeftovers(const Context& context, const std::string& lab);
 
  private:
-  using Device = std::pair<std::string, std::string>;  // node, interface
-  Status SetUp(const Device& device, bool up) const;
-  Status TakeDown(const Device& device);
-  Status BringUp(const std::set<Device>& devices);
-  Status Impair(const Device& device, const Impairment& impairment);
-  Status Remember() const;
+  Status Set(const std::vector<LinkSetting>& settings);
+  /// To be called before each change: a run that is killed leaves it for the next.
+  Status Remember(const std::vector<LinkSetting>& settings);
 
-  const Context& context_;
-  const LabPlaces& places_;
-  const Topology& topology_;
-  std::set<Device> down_;
-  std::set<Device> impaired_;
-  bool has_changed_ = false;
+  const Context context_;  // says nothing of its own
+  const std::string lab_;
+  std::optional<Overrides> before_;  // absent: nothing is changed
+  std::string remembered_;
 };
 
 }  // namespace runner

@@ -271,21 +271,23 @@ void OverrideDraft::TouchDependents(const ResourceId& id) {
 }
 
 void OverrideDraft::Probe(const LinkTarget& target) {
+  // Two links may share their place, or be the ends of one cable.
+  const auto look = [this](Resource resource) {
+    if (std::ranges::find(probe_, resource.id, &Resource::id) == probe_.end()) probe_.push_back(std::move(resource));
+  };
   const Resource* shows = nullptr;
   for (Resource& resource : resources_) {
     const bool is_place = resource.kind() == Kind::kNamespace && NamespaceOf(resource.attributes) == target.ns;
-    if (is_place) probe_.push_back(resource);
+    if (is_place) look(resource);
     if (DeviceIn(resource.attributes, target.ns, target.dev) != nullptr) shows = &resource;
   }
-  if (shows != nullptr) {
-    probe_.push_back(*shows);
-  } else {
-    probe_.push_back({.id = {.kind = Kind::kInterface, .name = target.name},
-                      .attributes = InterfaceDown(target),
-                      .dependencies = {},
-                      .at = {}});
-  }
-  probed_.emplace_back(target, probe_.back().id);
+  Resource seen{.id = {.kind = Kind::kInterface, .name = target.name},
+                .attributes = InterfaceDown(target),
+                .dependencies = {},
+                .at = {}};
+  if (shows != nullptr) seen = *shows;
+  probed_.emplace_back(target, seen.id);
+  look(std::move(seen));
 }
 
 Result<Graph> OverrideDraft::Finish() && {

@@ -41,7 +41,7 @@ Result<void, Errors> CheckThere(Backend& backend, const std::string& lab, const 
   return {};
 }
 
-Result<bool, Errors> Change(const Context& inside, const std::string& lab,
+Result<bool, Errors> Change(const Context& inside, const std::string& lab, WhenInterrupted interrupted,
                             const std::function<Result<void, Errors>(OverrideDraft&)>& edit) {
   ChangingRun run(inside);
   auto journal = OpenRecord(inside, lab, Access::kWrite);
@@ -56,8 +56,10 @@ Result<bool, Errors> Change(const Context& inside, const std::string& lab,
   const ResourceIds only = draft.touched();
   auto wish = std::move(draft).Finish();
   if (!wish.ok()) return Errors{std::move(wish).error()};
-  const Outcome outcome = Converge(*wish, Purpose::kUp, **backend, *journal, journal->header(), AfterFailure::kRollBack,
-                                   run.hooks(), &only);
+  Hooks hooks = run.hooks();
+  if (interrupted == WhenInterrupted::kGoOn) hooks.interrupted = [] { return false; };
+  const Outcome outcome =
+      Converge(*wish, Purpose::kUp, **backend, *journal, journal->header(), AfterFailure::kRollBack, hooks, &only);
   run.EndProgress();
   if (Errors errors = ErrorsOf(outcome); !errors.empty()) return errors;
   return outcome.changed;
@@ -153,7 +155,7 @@ struct Teller {
 }  // namespace
 
 Result<bool, Errors> SetLinks(const Context& inside, const std::string& lab, const std::vector<LinkSetting>& settings) {
-  return Change(inside, lab, [&](OverrideDraft& draft) -> Result<void, Errors> {
+  return Change(inside, lab, WhenInterrupted::kStop, [&](OverrideDraft& draft) -> Result<void, Errors> {
     Errors errors;
     for (const LinkSetting& setting : settings) {
       if (Status set = draft.Set(setting); !set.ok()) errors.push_back(std::move(set).error());
@@ -191,8 +193,9 @@ Result<Overrides, Errors> ReadOverrides(const Context& inside, const std::string
   return overrides;
 }
 
-Result<bool, Errors> PutBack(const Context& inside, const std::string& lab, const Overrides& before) {
-  return Change(inside, lab, [&before](OverrideDraft& draft) -> Result<void, Errors> {
+Result<bool, Errors> PutBack(const Context& inside, const std::string& lab, const Overrides& before,
+                             WhenInterrupted interrupted) {
+  return Change(inside, lab, interrupted, [&before](OverrideDraft& draft) -> Result<void, Errors> {
     draft.Restore(before);
     return {};
   });

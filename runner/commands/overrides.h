@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "commands/context.h"
+#include "commands/drift.h"
 #include "plan/plan.h"
 
 namespace runner {
@@ -39,7 +40,8 @@ Result<std::vector<LinkSetting>, Errors> LinksOfNode(const Context& inside, cons
 using Overrides = std::vector<Resource>;
 Result<Overrides, Errors> ReadOverrides(const Context& inside, const std::string& lab);
 /// Ends the overrides that have come since, and brings back those that have gone. Whether anything was changed.
-Result<bool, Errors> PutBack(const Context& inside, const std::string& lab, const Overrides& before);
+Result<bool, Errors> PutBack(const Context& inside, const std::string& lab, const Overrides& before,
+                             WhenInterrupted interrupted = WhenInterrupted::kStop);
 
 // ---- What is told of them
 

@@ -1,5 +1,6 @@
 #include "exec/preflight.h"
 
+#include <cerrno>
 #include <map>
 
 #include <fmt/format.h>
@@ -61,6 +62,7 @@ Errors CheckKernel(const Plan& plan) {
     if (feature.level != machine::Level::kMissing) continue;
     for (const Resource* resource : needs[feature.name]) {
       errors.push_back(Refusal(*resource, "use " + feature.name, feature.detail, feature.remedy));
+      errors.back().code = EOPNOTSUPP;
     }
   }
   return errors;
