@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "commands/error_codec.h"
 #include "commands/host_agent.h"
@@ -53,15 +54,34 @@ Status EndIfUnused(const Context& context, const std::string& lab, const rootles
   return {};
 }
 
+Json EncodeTimes(const std::vector<TimedPart>& parts) {
+  Json json = Json::array();
+  for (const TimedPart& part : parts) json.push_back({part.name, part.seconds, part.times, part.within});
+  return json;
+}
+
+std::vector<TimedPart> DecodeTimes(const Json& json) {
+  std::vector<TimedPart> parts;
+  for (const Json& part : json) {
+    parts.push_back({.name = part[0].get<std::string>(),
+                     .seconds = part[1].get<double>(),
+                     .times = part[2].get<long>(),
+                     .within = part[3].get<bool>()});
+  }
+  return parts;
+}
+
 /// In the process inside.
 std::string DoInside(const Context& context, const std::string& lab, const rootless::Outside& outside,
                      const rootless::Holder* holder, const std::function<Result<Json, Errors>(const Context&)>& work) {
   Context inside = context;
+  if (IsTiming()) StartTiming();
   inside.host_side = AskOutside(outside, holder);
   inside.state.shared = context.state.LabFolder(lab);
   auto value = work(inside);
   Json json = {{"value", value.ok() ? std::move(*value) : Json()},
                {"errors", value.ok() ? Json::array() : EncodeErrors(value.error())}};
+  if (IsTiming()) json["times"] = EncodeTimes(TimedParts());
   context.err->flush();
   // Both processes write to the same streams, and each tells of its own failures.
   if (!context.out->flush())
@@ -72,6 +92,7 @@ std::string DoInside(const Context& context, const std::string& lab, const rootl
 Result<Json, Errors> Decode(const std::string& text) {
   auto json = ParseJson(text);
   if (!json.ok()) return Errors{std::move(json).error()};
+  if (json->contains("times")) AddTimedParts(DecodeTimes((*json)["times"]));
   if (Errors errors = DecodeErrors((*json)["errors"]); !errors.empty()) return errors;
   return std::move((*json)["value"]);
 }

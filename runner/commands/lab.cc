@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/stopwatch.h"
 #include "base/text.h"
 
 namespace runner {
@@ -155,6 +156,7 @@ Result<std::string, Errors> FindLabThatIsUp(const Context& context, const std::s
 }
 
 Result<WantedLab, Errors> ReadWantedLab(const Context& context, const std::string& word) {
+  const Stopwatch watch("read and check the file");
   const auto up = LabsThatAreUp(context.state);
   auto reading = WhatToRead(context, up, word);
   if (!reading.ok()) return Errors{std::move(reading).error()};

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/fd.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "commands/nat_networks.h"
 #include "commands/wireguard_keys.h"
@@ -122,6 +123,7 @@ Result<std::map<std::string, std::string>, Errors> ReadSources(const Topology& t
 
 Result<Wish, Errors> MakeWish(const Context& context, const WantedLab& wanted, const Journal& journal, NewKeys new_keys,
                               WithoutTap without_tap) {
+  const Stopwatch watch("make the graph of objects");
   auto header = MakeHeader(context, wanted, journal);
   if (!header.ok()) return Errors{std::move(header).error()};
   GraphInputs inputs;

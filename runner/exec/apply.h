@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "exec/key_ring.h"
@@ -28,6 +29,11 @@ struct ApplyContext {
   std::map<NamespaceName, std::set<std::string>> interfaces = {};
   /// The wish and the record: what an action finds beside its own object.
   std::unordered_map<ResourceId, Attributes> known = {};
+
+  /// The interfaces in others' namespaces that the plan removes, by namespace.
+  std::map<NamespaceName, std::set<std::string>> going = {};
+  /// Those of them that went together.
+  std::set<std::pair<NamespaceName, std::string>> swept = {};
 
   /// Processes that this run has started.
   std::set<ResourceId> started = {};

@@ -92,7 +92,11 @@ Status ApplyVeth(ApplyContext& context, const Action& action, const VethAttribut
       return BringTo(context, veth.b, before.b).Wrap(veth.b.name);
     }
     case Verb::kRemove:
-      // Both ends go together, unless somebody tore them apart.
+      // Both ends go together, unless somebody tore them apart; first the one that may go with others.
+      if (context.IsOwnNamespace(veth.a.ns)) {
+        TRY(DeleteDevice(context, veth.b.ns, veth.b.name));
+        return DeleteDevice(context, veth.a.ns, veth.a.name);
+      }
       TRY(DeleteDevice(context, veth.a.ns, veth.a.name));
       return DeleteDevice(context, veth.b.ns, veth.b.name);
     default:

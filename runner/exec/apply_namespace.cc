@@ -1,5 +1,6 @@
 // Folders, namespaces, sysctls and files: the ground that a lab stands on.
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,31 +10,37 @@
 #include "exec/apply.h"
 #include "kernel/files.h"
 #include "kernel/mark.h"
+#include "kernel/netconf.h"
 #include "kernel/sysctl.h"
 
 namespace runner {
 namespace {
 
 constexpr int kLoopbackIndex = 1;  // in every namespace (LOOPBACK_IFINDEX, include/net/flow.h)
-constexpr const char* kIpForward = "net.ipv4.ip_forward";
-constexpr const char* kIpv6Forward = "net.ipv6.conf.all.forwarding";
 
 bool IsFolder(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/// In the current namespace: writes only what differs, and passes over a family that the kernel lacks.
-Status SetFlag(const std::string& key, bool wanted) {
-  const auto value = ReadSysctl(key);
-  if (!value.ok() && value.error().code == ENOENT && !wanted) return {};
-  if (value.ok() && (*value != "0") == wanted) return {};
-  return WriteSysctl(key, wanted ? "1" : "0");
+/// In the current namespace, of which `socket` is: writes only what differs.
+Status SetForwarding(NetlinkSocket& socket, const NamespaceAttributes& ns) {
+  if (ns.forwarding_ipv4 && TRY(ReadForwarding(socket, AF_INET)) != *ns.forwarding_ipv4) {
+    TRY(WriteSysctl("net.ipv4.ip_forward", *ns.forwarding_ipv4 ? "1" : "0"));
+  }
+  if (ns.forwarding_ipv6 && TRY(ReadForwarding(socket, AF_INET6)) != *ns.forwarding_ipv6) {
+    TRY(WriteSysctl("net.ipv6.conf.all.forwarding", *ns.forwarding_ipv6 ? "1" : "0"));
+  }
+  return {};
 }
 
-Status SetForwarding(const NamespaceAttributes& ns) {
-  if (ns.forwarding_ipv4) TRY(SetFlag(kIpForward, *ns.forwarding_ipv4));
-  if (ns.forwarding_ipv6) TRY(SetFlag(kIpv6Forward, *ns.forwarding_ipv6));
+/// In the current namespace: no interface speaks IPv6, where the kernel knows it at all.
+Status TurnIpv6Off() {
+  for (const char* of : {"default", "all"}) {
+    Status written = WriteSysctl(std::string("net.ipv6.conf.") + of + ".disable_ipv6", "1");
+    if (!written.ok() && written.error().code == ENOENT) return {};
+    TRY(std::move(written));
+  }
   return {};
 }
 
@@ -41,11 +48,8 @@ Status CreateNode(ApplyContext& context, const NamespaceAttributes& ns) {
   std::optional<NetlinkSocket> socket;
   const auto setup = [&]() -> Status {
     socket = TRY(NetlinkSocket::Open());
-    if (ns.is_switch) {
-      TRY(SetFlag("net.ipv6.conf.default.disable_ipv6", true));
-      TRY(SetFlag("net.ipv6.conf.all.disable_ipv6", true));
-    }
-    TRY(SetForwarding(ns));
+    if (ns.is_switch) TRY(TurnIpv6Off());
+    TRY(SetForwarding(*socket, ns));
     LinkUpdate loopback;
     loopback.alias = NamespaceMark(context.options.lab, ns.node);
     loopback.up = true;
@@ -61,7 +65,8 @@ Status AttachNode(ApplyContext& context, const NamespaceAttributes& ns) {
   TRY(BindNamespace(context.sessions.directory(), ns.name, place));
   context.sessions.Drop(ns.name);
   const InNamespace here = TRY(InNamespace::Enter(place));
-  return SetForwarding(ns);
+  NetlinkSocket socket = TRY(NetlinkSocket::Open());
+  return SetForwarding(socket, ns);
 }
 
 /// Ends the processes that are still in a namespace of ours, and tells their names.
@@ -83,7 +88,7 @@ Status RestoreForwarding(ApplyContext& context, const Action& action, const Name
   if (!action.former) return {};
   Session& session = *TRY(context.sessions.Get(ns.name));
   const InNamespace here = TRY(InNamespace::Enter(session.place()));
-  return SetForwarding(std::get<NamespaceAttributes>(*action.former));
+  return SetForwarding(session.socket(), std::get<NamespaceAttributes>(*action.former));
 }
 
 Status RemoveNamespace(ApplyContext& context, const Action& action, const NamespaceAttributes& ns) {
@@ -134,7 +139,7 @@ Status ApplyNamespace(ApplyContext& context, const Action& action, const Namespa
     case Verb::kChange: {
       Session& session = *TRY(context.sessions.Get(ns.name));
       const InNamespace here = TRY(InNamespace::Enter(session.place()));
-      return SetForwarding(ns);
+      return SetForwarding(session.socket(), ns);
     }
     case Verb::kRemove:
       return RemoveNamespace(context, action, ns);

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -190,6 +193,7 @@ Status CheckPorts(ApplyContext& context, const NamespaceName& from, const Forwar
 
 Errors CheckPlan(ApplyContext& context, const Plan& plan) {
   Errors errors = CheckMachine(plan);
+  std::map<std::pair<std::string, std::vector<std::string>>, std::optional<Error>> tries;
   for (const Action& action : plan.actions) {
     if (action.verb != Verb::kCreate && action.verb != Verb::kChange) continue;
     const Resource& resource = action.resource;
@@ -200,8 +204,13 @@ Errors CheckPlan(ApplyContext& context, const Plan& plan) {
     };
     if (const auto* nft = std::get_if<NftablesAttributes>(&resource.attributes)) {
       kernel::UserRules rules{.text = nft->text, .interfaces = context.InterfacesOf(nft->ns)};
-      if (auto status = kernel::CheckUserRules(context.nft, rules); !status.ok()) {
-        errors.push_back(AboutNft(std::move(status).error(), resource));
+      // Each try takes a namespace of its own, and in a large lab many nodes have the same text.
+      const auto [tried, fresh] = tries.try_emplace({rules.text, rules.interfaces});
+      if (fresh) {
+        if (auto status = kernel::CheckUserRules(context.nft, rules); !status.ok()) tried->second = status.error();
+      }
+      if (tried->second) {
+        errors.push_back(AboutNft(*tried->second, resource));
       }
     } else if (const auto* place = std::get_if<NamespaceAttributes>(&resource.attributes)) {
       if (place->attach.empty()) continue;

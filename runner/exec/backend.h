@@ -12,6 +12,11 @@ class Backend {
   /// What there is now of all that `wish` and `record` speak of. Changes nothing.
   virtual Result<Observation> Observe(const Graph& wish, const Record& record) = 0;
 
+  /// The same later in a run, with the run's first answer: what no plan has touched since then may be taken from that.
+  virtual Result<Observation> ObserveAgain(const Graph& wish, const Record& record, const Observation& /*first*/) {
+    return Observe(wish, record);
+  }
+
   /// Everything that can be known before the first change: ports that are taken, nft text that does not parse, a
   /// namespace to attach that is not there. Changes nothing that stays.
   virtual Errors Check(const Plan& plan) = 0;
@@ -21,6 +26,10 @@ class Backend {
 
   /// What still stands under the lab's marks, as a record that can be taken down; see exec/marked.h. Changes nothing.
   virtual Result<Record> FindMarked() = 0;
+
+  /// Told before the first action of a plan, and again, with none, when one has failed: what goes together may be taken
+  /// away together at the first of them.
+  virtual void Expect(const Plan&) {}
 
   /// Does one action. The result is the attributes as made: the resource's own, with fingerprints filled in.
   /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown.

@@ -98,6 +98,32 @@ LinkSettings SettingsOf(const ApplyContext& context, const DeviceAttributes& dev
   return settings;
 }
 
+namespace {
+
+/// Deletes all that the plan removes from somebody else's namespace by the lab's group, if nothing else is in that.
+Status Sweep(ApplyContext& context, const NamespaceName& ns, Session& session) {
+  const auto found = context.going.find(ns);
+  if (found == context.going.end()) return {};
+  const std::set<std::string> going = std::move(found->second);
+  context.going.erase(found);
+  if (going.size() < 2) return {};
+  const std::uint32_t group = LinkGroup(context.options.lab);
+  std::vector<std::string> members;
+  for (const LinkInfo& link : TRY(ReadLinks(session.socket()))) {
+    if (link.group != group) continue;
+    if (!going.contains(link.name)) return {};
+    members.push_back(link.name);
+  }
+  if (members.empty() || !DeleteLinkGroup(session.socket(), group).ok()) return {};  // Then one by one.
+  for (std::string& name : members) {
+    session.ForgetLink(name);
+    context.swept.emplace(ns, std::move(name));
+  }
+  return {};
+}
+
+}  // namespace
+
 Status DeleteDevice(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
   auto session = context.sessions.Get(ns);
   // Gone with its namespace.
@@ -105,6 +131,8 @@ Status DeleteDevice(ApplyContext& context, const NamespaceName& ns, const std::s
   if (!session.ok()) return std::move(session).error();
   Session& here = **session;
   here.ForgetLink(name);
+  TRY(Sweep(context, ns, here));
+  if (context.swept.contains({ns, name})) return {};
   const auto link = TRY(ReadLink(here.socket(), name));
   if (!link) return {};
   here.ForgetLink(name);

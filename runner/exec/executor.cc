@@ -33,6 +33,7 @@ class Run {
       report_.errors.push_back(std::move(status).error());
       return std::move(report_);
     }
+    backend_.Expect(plan);
     for (const Action& action : plan.actions) {
       if (hooks_.interrupted()) {
         report_.interrupted = true;
@@ -73,6 +74,8 @@ class Run {
 
   /// A removal that failed keeps in place what its object stands on; a creation that failed, what would stand on it.
   void Fail(const Action& action) {
+    // From here on each goes by itself, since some stay.
+    backend_.Expect({});
     if (action.verb == Verb::kRemove) {
       if (action.resource.id.kind == Kind::kNamespace) staying_.insert(NamespaceOf(action.resource.attributes));
       for (const DependsOn& on : action.resource.dependencies) blocked_.insert(on.id);
@@ -302,15 +305,17 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
   const Record before = journal.record();
   std::optional<Observation> observed_before;
   for (int round = 0;; ++round) {
-    const Record record = round == 0 ? before : journal.record();
-    auto observed = backend.Observe(wish, record);
+    const Record later = round == 0 ? Record() : journal.record();
+    const Record& record = round == 0 ? before : later;
+    auto observed = round == 0 ? backend.Observe(wish, record) : backend.ObserveAgain(wish, record, *observed_before);
     if (!observed.ok()) {
       outcome.report.errors.push_back(std::move(observed).error());
       break;
     }
-    Plan plan = Within(MakePlan(wish, record, *observed, purpose), only);
+    Plan made = Within(MakePlan(wish, record, *observed, purpose), only);
+    if (round == 0) outcome.first = std::move(made);
+    const Plan& plan = round == 0 ? outcome.first : made;
     if (round == 0) {
-      outcome.first = plan;
       observed_before = std::move(*observed);
       outcome.report.errors = plan.conflicts;
       if (outcome.report.errors.empty()) outcome.report.errors = backend.Check(plan);
@@ -399,8 +404,9 @@ Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
       outcome.report.errors.push_back(std::move(observed).error());
       return outcome;
     }
-    const Plan plan = MakePlan(nothing, record, *observed, Purpose::kDown);
-    if (round == 0) outcome.first = plan;
+    Plan made = MakePlan(nothing, record, *observed, Purpose::kDown);
+    if (round == 0) outcome.first = std::move(made);
+    const Plan& plan = round == 0 ? outcome.first : made;
     if (plan.actions.empty()) {
       if (is_complete) return outcome;
       is_complete = true;

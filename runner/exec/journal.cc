@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/json.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "plan/codec.h"
 
@@ -13,6 +14,7 @@ namespace runner {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr const char* kWriting = "write the record";
 
 Json EncodeHeader(const LabHeader& header) {
   Json networks = Json::object();
@@ -71,6 +73,7 @@ Json EncodeEntry(const char* what, const RecordEntry& entry) {
 }  // namespace
 
 Result<Journal> Journal::Open(std::string path) {
+  const Stopwatch watch("read the record");
   Journal journal(std::move(path));
   auto text = ReadFile(journal.path_);
   if (!text.ok()) {
@@ -120,8 +123,10 @@ Status Journal::Load(std::string_view text) {
       is_settled_ = false;
       break;
     }
-    const auto line = ParseJson(text.substr(0, end));
+    const std::string_view whole = text.substr(0, end);
     text.remove_prefix(end + 1);
+    if (ReplayPlain(whole)) continue;
+    const auto line = ParseJson(whole);
     if (number == 1 && line.ok() && line->is_object() && line->contains("toporun") && (*line)["toporun"] != kFormat) {
       return Fail("read the record", "it was written by another version of toporun");
     }
@@ -130,6 +135,22 @@ Status Journal::Load(std::string_view text) {
     if (damage_.empty()) damage_ = "line " + std::to_string(number) + " of the record is damaged: it is passed over";
   }
   return {};
+}
+
+bool Journal::ReplayPlain(std::string_view line) {
+  constexpr std::string_view kBeginning = "{\"made\":\"";
+  constexpr std::string_view kEnd = "\"}";
+  if (!line.starts_with(kBeginning) || !line.ends_with(kEnd) || line.size() < kBeginning.size() + kEnd.size()) {
+    return false;
+  }
+  const std::string_view name = line.substr(kBeginning.size(), line.size() - kBeginning.size() - kEnd.size());
+  if (name.find_first_of("\"\\") != std::string_view::npos) return false;
+  const auto id = ResourceId::Parse(name);
+  const auto found = id ? index_.find(*id) : index_.end();
+  if (found == index_.end()) return false;
+  is_settled_ = false;
+  entries_[found->second]->state = RecordEntry::State::kMade;
+  return true;
 }
 
 bool Journal::Replay(const Json& line) {
@@ -242,6 +263,7 @@ Status Journal::SetHeader(const LabHeader& header) {
 }
 
 Status Journal::Begin(const Resource& resource, const std::optional<Attributes>& former) {
+  const Stopwatch watch(kWriting);
   RecordEntry entry{.resource = resource, .former = former, .state = RecordEntry::State::kBegun};
   const std::string line = JsonText(EncodeEntry("begin", entry));
   Put(std::move(entry));
@@ -249,6 +271,7 @@ Status Journal::Begin(const Resource& resource, const std::optional<Attributes>&
 }
 
 Status Journal::Made(const ResourceId& id, const Attributes& attributes) {
+  const Stopwatch watch(kWriting);
   const auto found = index_.find(id);
   if (found == index_.end()) return Fail("record " + id.text(), "it was not begun");
   RecordEntry& entry = *entries_[found->second];
@@ -271,6 +294,7 @@ Status Journal::Forget(const ResourceId& id) {
 }
 
 Status Journal::Gone(const ResourceId& id) {
+  const Stopwatch watch(kWriting);
   const auto found = index_.find(id);
   if (found == index_.end()) return {};
   entries_[found->second].reset();

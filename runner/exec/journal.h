@@ -77,6 +77,8 @@ class Journal {
   Status Append(const std::string& line);
   Status Load(std::string_view text);
   bool Replay(const Json& line);
+  /// Half of all lines say that a thing was made as it was begun: they need no reader of JSON. False: this is another.
+  bool ReplayPlain(std::string_view line);
   std::string Whole() const;
   std::string SettledLine() const;
   void Put(RecordEntry entry);

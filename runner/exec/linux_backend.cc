@@ -1,5 +1,6 @@
 #include "exec/linux_backend.h"
 
+#include "base/stopwatch.h"
 #include "exec/apply.h"
 #include "exec/marked.h"
 #include "exec/observe.h"
@@ -9,6 +10,21 @@
 namespace runner {
 namespace {
 
+const char* Word(Verb verb) {
+  switch (verb) {
+    case Verb::kCreate:
+      return "make ";
+    case Verb::kChange:
+      return "change ";
+    case Verb::kRemove:
+      return "remove ";
+    case Verb::kAdopt:
+    case Verb::kForget:
+      break;
+  }
+  return "note ";
+}
+
 class LinuxBackend : public Backend {
  public:
   LinuxBackend(BackendOptions options, SessionPool sessions)
@@ -16,16 +32,18 @@ class LinuxBackend : public Backend {
         sessions_(std::move(sessions)),
         secrets_(options_.state, options_.lab),
         apply_{.options = options_, .sessions = sessions_, .nft = nft_, .secrets = secrets_},
-        observe_{.options = options_, .sessions = sessions_, .nft = nft_, .secrets = secrets_} {}
+        observe_{.options = options_, .sessions = sessions_, .nft = nft_, .secrets = secrets_, .lookback = lookback_} {}
 
-  Result<Observation> Observe(const Graph& wish, const Record& record) override {
-    for (const RecordEntry& entry : record) Learn(entry.resource);
-    // The wish has the last word.
-    for (const Resource& resource : wish.resources()) Learn(resource);
-    return ObserveKernel(observe_, wish, record);
+  Result<Observation> Observe(const Graph& wish, const Record& record) override { return Look(wish, record, nullptr); }
+
+  Result<Observation> ObserveAgain(const Graph& wish, const Record& record, const Observation& first) override {
+    return Look(wish, record, &first);
   }
 
-  Errors Check(const Plan& plan) override { return CheckPlan(apply_, plan); }
+  Errors Check(const Plan& plan) override {
+    const Stopwatch watch("check before the first change");
+    return CheckPlan(apply_, plan);
+  }
 
   std::optional<Attributes> ReadFormer(const Resource& resource) override {
     // Where it is taken from, not where it shall be.
@@ -36,19 +54,51 @@ class LinuxBackend : public Backend {
 
   Result<Record> FindMarked() override { return runner::FindMarked(observe_); }
 
+  void Expect(const Plan& plan) override {
+    apply_.going.clear();
+    apply_.swept.clear();
+    const auto add = [this](const DeviceAttributes& device) {
+      if (!apply_.IsOwnNamespace(device.ns)) apply_.going[device.ns].insert(device.name);
+    };
+    for (const Action& action : plan.actions) {
+      const Attributes& attributes = action.resource.attributes;
+      for (const NamespaceName& ns : NamespacesOf(attributes)) lookback_.touched.insert(ns);
+      if (action.verb != Verb::kRemove) continue;
+      if (const auto* veth = std::get_if<VethAttributes>(&attributes)) {
+        add(veth->a);
+        add(veth->b);
+      } else if (const auto* bridge = std::get_if<BridgeAttributes>(&attributes)) {
+        add(bridge->device);
+      } else if (const auto* link = std::get_if<LinkAttributes>(&attributes)) {
+        add(link->device);
+      }
+    }
+  }
+
   Result<Attributes> Apply(const Action& action) override {
+    const std::string part = Word(action.verb) + std::string(Traits(action.resource.kind()).name);
+    const Stopwatch watch(part);
     Attributes attributes = action.resource.attributes;
     TRY(std::visit([&](auto& typed) { return Do(action, typed); }, attributes));
     return attributes;
   }
 
   Errors Settle() override {
+    const Stopwatch watch("wait for what the kernel ends by itself");
     Errors errors = SettleAddresses(apply_);
     if (errors.empty()) errors = SettleProcesses(apply_);
     return errors;
   }
 
  private:
+  Result<Observation> Look(const Graph& wish, const Record& record, const Observation* first) {
+    const Stopwatch watch("look at what there is");
+    for (const RecordEntry& entry : record) Learn(entry.resource);
+    // The wish has the last word.
+    for (const Resource& resource : wish.resources()) Learn(resource);
+    return ObserveKernel(observe_, wish, record, first);
+  }
+
   /// What actions need to know of other objects.
   void Learn(const Resource& resource) {
     if (const auto* ns = std::get_if<NamespaceAttributes>(&resource.attributes); ns != nullptr && !ns->attach.empty()) {
@@ -107,6 +157,7 @@ class LinuxBackend : public Backend {
   SessionPool sessions_;
   kernel::NftWorker nft_;
   Secrets secrets_;
+  Lookback lookback_;
   ApplyContext apply_;
   ObserveContext observe_;
 };

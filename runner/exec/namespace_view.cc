@@ -1,5 +1,7 @@
 #include "exec/namespace_view.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -8,6 +10,7 @@
 #include "exec/translate.h"
 #include "kernel/mark.h"
 #include "kernel/nat.h"
+#include "kernel/netconf.h"
 #include "kernel/nftables_user.h"
 #include "kernel/sysctl.h"
 
@@ -73,9 +76,6 @@ Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
       const auto key = std::tuple(info.to, info.table, info.metric);
       routes_.emplace(key, std::move(info));
     }
-    for (LabelRoute& route : TRY(ReadLabelRoutes(session_.socket()))) {
-      label_routes_.emplace(route.label, std::move(route));
-    }
   }
   if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
   if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
@@ -90,8 +90,8 @@ Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
 Result<Observed> NamespaceView::SeeNamespace(const NamespaceAttributes& asked) const {
   NamespaceAttributes now = asked;
   if (owner_ == Owner::kOurs) now.attach = "";
-  if (asked.forwarding_ipv4) now.forwarding_ipv4 = TRY(ReadFlag("net.ipv4.ip_forward"));
-  if (asked.forwarding_ipv6) now.forwarding_ipv6 = TRY(ReadFlag("net.ipv6.conf.all.forwarding"));
+  if (asked.forwarding_ipv4) now.forwarding_ipv4 = TRY(ReadForwarding(session_.socket(), AF_INET));
+  if (asked.forwarding_ipv6) now.forwarding_ipv6 = TRY(ReadForwarding(session_.socket(), AF_INET6));
   return Observed{.attributes = now, .owner = asked.attach.empty() ? owner_ : Owner::kUnknown};
 }
 
@@ -126,9 +126,15 @@ std::optional<Observed> NamespaceView::See(const AddressAttributes& asked) const
   return Observed{.attributes = now, .owner = OwnerByProtocol(info.protocol)};
 }
 
-std::optional<Observed> NamespaceView::SeeLabelRoute(const RouteAttributes& asked) const {
-  const auto found = label_routes_.find(*asked.label);
-  if (found == label_routes_.end()) return std::nullopt;
+Result<std::optional<Observed>> NamespaceView::SeeLabelRoute(const RouteAttributes& asked) const {
+  if (!label_routes_) {
+    label_routes_.emplace();
+    for (LabelRoute& route : TRY(ReadLabelRoutes(session_.socket()))) {
+      label_routes_->emplace(route.label, std::move(route));
+    }
+  }
+  const auto found = label_routes_->find(*asked.label);
+  if (found == label_routes_->end()) return std::optional<Observed>();
   RouteAttributes now = asked;
   now.hops.clear();
   for (const LabelHop& hop : found->second.hops) {
@@ -137,13 +143,13 @@ std::optional<Observed> NamespaceView::SeeLabelRoute(const RouteAttributes& aske
   BlankOpenDevices(asked.hops, now.hops);
   std::ranges::sort(now.hops);
   const bool ours = found->second.protocol == kProtocol;
-  return Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign};
+  return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
 }
 
-std::optional<Observed> NamespaceView::See(const RouteAttributes& asked) const {
+Result<std::optional<Observed>> NamespaceView::See(const RouteAttributes& asked) const {
   if (asked.label) return SeeLabelRoute(asked);
   const auto found = routes_.find({asked.to, asked.table, asked.metric});
-  if (found == routes_.end()) return std::nullopt;
+  if (found == routes_.end()) return std::optional<Observed>();
   const RouteInfo& info = found->second;
   RouteAttributes now = asked;
   now.type = FromKernelType(info.type).value_or(RouteType::kUnicast);
@@ -160,7 +166,8 @@ std::optional<Observed> NamespaceView::See(const RouteAttributes& asked) const {
   now.mtu = info.mtu;
   now.encap = WithNames(names_, info.encap);
   // Someone else's route with our prefix, table and metric is in the way of ours.
-  return Observed{.attributes = now, .owner = info.protocol == kProtocol ? Owner::kOurs : Owner::kForeign};
+  const bool ours = info.protocol == kProtocol;
+  return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
 }
 
 std::optional<Observed> NamespaceView::See(const RuleAttributes& asked) const {
@@ -297,13 +304,6 @@ Result<std::string> NamespaceView::ReadHere(const std::string& key) const {
   if (ns_.empty()) return ReadSysctl(key);
   const InNamespace here = TRY(InNamespace::Enter(session_.place()));
   return ReadSysctl(key);
-}
-
-Result<bool> NamespaceView::ReadFlag(const std::string& key) const {
-  auto value = ReadHere(key);
-  // A kernel without IPv6 forwards none.
-  if (!value.ok()) return value.error().code == ENOENT ? Result<bool>(false) : Result<bool>(value.error());
-  return *value != "0";
 }
 
 }  // namespace runner

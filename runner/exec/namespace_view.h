@@ -36,8 +36,7 @@ class NamespaceView {
   /// In our own namespaces all is ours; elsewhere the lab's group tells.
   Observed::Owner OwnerOf(const LinkInfo& link, std::string_view kind) const;
   std::optional<Observed> See(const AddressAttributes& asked) const;
-  std::optional<Observed> See(const RouteAttributes& asked) const;
-  std::optional<Observed> SeeLabelRoute(const RouteAttributes& asked) const;
+  Result<std::optional<Observed>> See(const RouteAttributes& asked) const;
   std::optional<Observed> See(const RuleAttributes& asked) const;
   std::optional<Observed> See(const NeighbourAttributes& asked) const;
   std::optional<Observed> See(const SysctlAttributes& asked) const;
@@ -54,7 +53,7 @@ class NamespaceView {
  private:
   Status ReadMark();
   Result<std::string> ReadHere(const std::string& key) const;
-  Result<bool> ReadFlag(const std::string& key) const;
+  Result<std::optional<Observed>> SeeLabelRoute(const RouteAttributes& asked) const;
 
   const ObserveContext& context_;
   NamespaceName ns_;
@@ -64,7 +63,7 @@ class NamespaceView {
   std::map<std::string, LinkInfo, std::less<>> links_;
   std::map<std::pair<int, IpPrefix>, AddressInfo> addresses_;
   std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
-  std::map<std::uint32_t, LabelRoute> label_routes_;
+  mutable std::optional<std::map<std::uint32_t, LabelRoute>> label_routes_;  // once one was asked for
   std::vector<RuleInfo> rules_;
   std::vector<NeighbourInfo> neighbours_;
   std::map<int, RootQdisc> qdiscs_;

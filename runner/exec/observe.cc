@@ -31,23 +31,21 @@ struct Question {
   const Attributes* recorded = nullptr;
 };
 
-/// The ends of a cable are seen at two visits.
-struct HalfVeth {
-  std::optional<DeviceAttributes> end;
-  int index = 0;
-  int peer = 0;
-  Owner owner = Owner::kUnknown;
-};
-
 class Observer {
  public:
   explicit Observer(const ObserveContext& context) : context_(context), keepers_(context) {}
 
-  Result<Observation> Run(const Graph& wish, const Record& record) {
+  Result<Observation> Run(const Graph& wish, const Record& record, const Observation* first) {
     Collect(wish, record);
     for (const auto& entry : TRY(ListNamespaces(context_.sessions.directory()))) entries_.emplace(entry.name, entry);
-    for (const auto& [ns, questions] : by_namespace_) TRY(VisitNamespace(ns, questions));
-    for (const auto& [id, halves] : veths_) JoinVeth(id, halves);
+    for (const auto& [ns, questions] : by_namespace_) {
+      if (first != nullptr && IsUntouched(ns)) {
+        TRY(TakeOver(*first, questions));
+      } else {
+        TRY(VisitNamespace(ns, questions));
+      }
+    }
+    for (const auto& [id, asked] : veths_) JoinVeth(id, *asked);
     return std::move(out_);
   }
 
@@ -55,9 +53,10 @@ class Observer {
   void Ask(const Resource& resource, const Attributes* recorded) {
     const Question question{.resource = &resource, .recorded = recorded};
     by_namespace_[NamespaceOf(resource.attributes)].push_back(question);
-    if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes);
-        veth != nullptr && veth->b.ns != veth->a.ns) {
-      by_namespace_[veth->b.ns].push_back(question);
+    if (const auto* veth = std::get_if<VethAttributes>(&resource.attributes)) {
+      veths_[resource.id] = veth;
+      // The ends of a cable are seen at two visits.
+      if (veth->b.ns != veth->a.ns) by_namespace_[veth->b.ns].push_back(question);
     }
     // A card may be at the host yet, or again.
     if (std::holds_alternative<PhysicalAttributes>(resource.attributes)) by_namespace_[""].push_back(question);
@@ -75,7 +74,53 @@ class Observer {
     }
   }
 
+  /// The machine is everybody's.
+  bool IsUntouched(const NamespaceName& ns) const {
+    return !ns.empty() && !context_.lookback.touched.contains(ns) && entries_.contains(ns);
+  }
+
+  static bool EndsByItself(Kind kind) {
+    switch (kind) {
+      case Kind::kUplink:
+      case Kind::kForward:
+      case Kind::kView:
+      case Kind::kContent:
+      case Kind::kProcess:
+      case Kind::kCondition:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /// Processes are looked for again; the rest is as it was.
+  Status TakeOver(const Observation& first, const std::vector<Question>& questions) {
+    for (const Question& question : questions) {
+      if (EndsByItself(question.resource->kind())) {
+        TRY(AnswerOutside(question));
+        continue;
+      }
+      // The ends of cables are remembered.
+      if (question.resource->kind() == Kind::kVeth) continue;
+      const auto found = first.find(question.resource->id);
+      if (found != first.end()) Put(question, found->second);
+    }
+    return {};
+  }
+
+  /// Whatever was seen of cables' ends there.
+  void ForgetEnds(const NamespaceName& ns, const std::vector<Question>& questions) {
+    for (const Question& question : questions) {
+      const auto* veth = std::get_if<VethAttributes>(&question.resource->attributes);
+      if (veth == nullptr) continue;
+      auto& [a, b] = context_.lookback.ends[question.resource->id];
+      if (veth->a.ns == ns) a = {};
+      if (veth->b.ns == ns) b = {};
+    }
+  }
+
   Status VisitNamespace(const NamespaceName& ns, const std::vector<Question>& questions) {
+    ForgetEnds(ns, questions);
     for (const Question& question : questions) TRY(AnswerOutside(question));
     std::set<Kind> kinds;
     for (const Question& question : questions) kinds.insert(question.resource->kind());
@@ -199,7 +244,8 @@ class Observer {
     }
     const kernel::NodeFiles files(context_.options.files_base, asked.ns);
     now.shared = files.LinkTarget(asked.name) == shared;
-    const auto content = TRY(files.Read(asked.name));
+    // What the shared file says is another question.
+    const auto content = now.shared ? std::optional<std::string>() : TRY(files.Read(asked.name));
     if (!content && !now.shared) {
       // What a run that was killed was about to put there.
       struct stat info {};
@@ -279,7 +325,7 @@ class Observer {
     } else if (const auto* address = std::get_if<AddressAttributes>(&attributes)) {
       seen = view.See(*address);
     } else if (const auto* route = std::get_if<RouteAttributes>(&attributes)) {
-      seen = view.See(*route);
+      seen = TRY(view.See(*route));
     } else if (const auto* rule = std::get_if<RuleAttributes>(&attributes)) {
       seen = view.See(*rule);
     } else if (const auto* neighbour = std::get_if<NeighbourAttributes>(&attributes)) {
@@ -386,41 +432,34 @@ class Observer {
 
   void SeeVethEnds(const NamespaceView& view, const NamespaceName& ns, const ResourceId& id,
                    const VethAttributes& asked) {
-    auto& halves = veths_[id];
-    halves.asked = &asked;
-    for (const auto& [end, half] : {std::pair(&asked.a, &halves.a), std::pair(&asked.b, &halves.b)}) {
+    auto& ends = context_.lookback.ends[id];
+    for (const auto& [end, half] : {std::pair(&asked.a, &ends.first), std::pair(&asked.b, &ends.second)}) {
       if (end->ns != ns) continue;
       const LinkInfo* link = view.FindLink(end->name);
       if (link == nullptr) continue;
-      half->end = view.SeeDevice(end->name);
-      Fit(*end, *link, *half->end);
+      half->device = view.SeeDevice(end->name);
+      Fit(*end, *link, *half->device);
       half->index = link->index;
       half->peer = link->peer;
       half->owner = view.OwnerOf(*link, "veth");
     }
   }
 
-  struct Halves {
-    const VethAttributes* asked = nullptr;
-    HalfVeth a;
-    HalfVeth b;
-  };
-
-  void JoinVeth(const ResourceId& id, const Halves& halves) {
-    if (!halves.a.end && !halves.b.end) return;
-    VethAttributes now = *halves.asked;
-    now.joined = halves.a.end && halves.b.end && halves.a.peer == halves.b.index && halves.b.peer == halves.a.index;
-    if (halves.a.end) now.a = *halves.a.end;
-    if (halves.b.end) now.b = *halves.b.end;
-    const bool foreign =
-        (halves.a.end && halves.a.owner == Owner::kForeign) || (halves.b.end && halves.b.owner == Owner::kForeign);
+  void JoinVeth(const ResourceId& id, const VethAttributes& asked) {
+    const auto& [a, b] = context_.lookback.ends[id];
+    if (!a.device && !b.device) return;
+    VethAttributes now = asked;
+    now.joined = a.device && b.device && a.peer == b.index && b.peer == a.index;
+    if (a.device) now.a = *a.device;
+    if (b.device) now.b = *b.device;
+    const bool foreign = (a.device && a.owner == Owner::kForeign) || (b.device && b.owner == Owner::kForeign);
     out_.insert_or_assign(id, Observed{.attributes = now, .owner = foreign ? Owner::kForeign : Owner::kOurs});
   }
 
   const ObserveContext& context_;
   std::map<NamespaceName, std::vector<Question>> by_namespace_;
   std::map<NamespaceName, NamespaceEntry> entries_;
-  std::unordered_map<ResourceId, Halves> veths_;
+  std::unordered_map<ResourceId, const VethAttributes*> veths_;
   std::map<std::string, UplinkState> uplinks_;
   KeeperReader keepers_;
   std::optional<std::set<std::string>> helpers_;  // by node; asked for once, and only where one does not answer
@@ -429,14 +468,15 @@ class Observer {
 
 }  // namespace
 
-Result<Observation> ObserveKernel(const ObserveContext& context, const Graph& wish, const Record& record) {
-  return Observer(context).Run(wish, record);
+Result<Observation> ObserveKernel(const ObserveContext& context, const Graph& wish, const Record& record,
+                                  const Observation* first) {
+  return Observer(context).Run(wish, record, first);
 }
 
 std::optional<Attributes> ReadSetting(const ObserveContext& context, const Resource& resource) {
   auto graph = Graph::Make({resource});
   if (!graph.ok()) return std::nullopt;
-  auto seen = Observer(context).Run(*graph, {});
+  auto seen = Observer(context).Run(*graph, {}, nullptr);
   if (!seen.ok()) return std::nullopt;
   const auto found = seen->find(resource.id);
   return found == seen->end() ? std::nullopt : std::optional(found->second.attributes);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -12,7 +13,7 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t kMostAtOnce = 128;
+constexpr std::size_t kMostAtOnce = 4096;
 // Get promises that much.
 constexpr std::size_t kFewestAtOnce = 4;
 constexpr rlim_t kEach = 2;
@@ -63,7 +64,8 @@ Result<Session*> SessionPool::Get(const NamespaceName& name) {
 
 Session& SessionPool::Put(const NamespaceName& name, Session session) {
   Drop(name);
-  if (open_.size() >= at_once_) Drop(NamespaceName(open_.back().first));
+  // Plans go through the nodes in the same order again and again: whoever came last comes last again.
+  if (open_.size() >= at_once_) Drop(NamespaceName(std::next(open_.begin(), kFewestAtOnce)->first));
   open_.emplace_front(name, std::move(session));
   index_[name] = open_.begin();
   return open_.front().second;

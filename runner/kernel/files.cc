@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -49,11 +50,10 @@ Result<std::optional<std::string>> NodeFiles::Read(std::string_view file) const 
 }
 
 std::optional<std::string> NodeFiles::LinkTarget(std::string_view file) const {
-  std::string target(PATH_MAX, '\0');
+  std::array<char, PATH_MAX> target;
   const ssize_t n = readlink(path(file).c_str(), target.data(), target.size());
   if (n < 0) return std::nullopt;
-  target.resize(static_cast<std::size_t>(n));
-  return target;
+  return std::string(target.data(), static_cast<std::size_t>(n));
 }
 
 Status NodeFiles::Remove(std::string_view file) const {

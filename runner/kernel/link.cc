@@ -132,4 +132,11 @@ Status DeleteLink(NetlinkSocket& socket, int index) {
   return socket.Request(message, "delete link");
 }
 
+Status DeleteLinkGroup(NetlinkSocket& socket, std::uint32_t group) {
+  NetlinkMessage message(RTM_DELLINK, 0);
+  message.Append(ifinfomsg{});
+  message.PutU32(IFLA_GROUP, group);
+  return socket.Request(message, "delete a group of links");
+}
+
 }  // namespace runner

@@ -104,5 +104,8 @@ Status ChangeLink(NetlinkSocket& socket, int index, const LinkUpdate& change);
 
 /// Fails with ENODEV when it is gone.
 Status DeleteLink(NetlinkSocket& socket, int index);
+/// All links of a group (IFLA_GROUP) of the socket's namespace at once: the kernel waits for its readers once, not once
+/// a link. ENODEV when there is none; EOPNOTSUPP, and none is deleted, when one of them is a device of hardware.
+Status DeleteLinkGroup(NetlinkSocket& socket, std::uint32_t group);
 
 }  // namespace runner

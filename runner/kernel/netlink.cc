@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <string_view>
 
+#include "base/stopwatch.h"
+
 namespace runner {
 namespace {
 
@@ -24,6 +26,8 @@ constexpr int SO_NETNS_COOKIE = 71;
 #endif
 
 std::atomic<std::uint64_t> mutating = 0;
+
+constexpr const char* kAnswers = "requests to the kernel and their answers";
 
 // One at a time is read, and a session has hundreds of sockets: the buffer is the thread's.
 std::array<char, kReceiveSize>& Buffer() {
@@ -122,6 +126,7 @@ Status NetlinkSocket::Send(NetlinkMessage& message, int flags, const std::string
   header.nlmsg_seq = ++sequence_;
   header.nlmsg_flags = static_cast<std::uint16_t>(header.nlmsg_flags | flags);
   if (protocol_ == Protocol::kRoute && Mutates(header.nlmsg_type)) mutating.fetch_add(1, std::memory_order_relaxed);
+  const Stopwatch watch(kAnswers, Stopwatch::Counts::kWithinOthers);
   while (send(fd_.get(), &header, header.nlmsg_len, 0) < 0) {
     if (errno != EINTR) return SystemError(errno, tried);
   }
@@ -129,6 +134,7 @@ Status NetlinkSocket::Send(NetlinkMessage& message, int flags, const std::string
 }
 
 Result<std::size_t> NetlinkSocket::Receive(const std::string& tried) {
+  const Stopwatch watch(kAnswers, Stopwatch::Counts::kWithinOthers);
   while (true) {
     const ssize_t size = recv(fd_.get(), Buffer().data(), Buffer().size(), MSG_TRUNC);
     if (size >= 0 && static_cast<std::size_t>(size) > Buffer().size()) {

@@ -129,6 +129,7 @@ class Parser {
     GlobalOptions& global = words_.global;
     app_.add_flag("-v", global.verbose, "tell each change; -vv tells everything");
     app_.add_flag("-q,--quiet", global.quiet, "errors only");
+    app_.add_flag("--stats", global.stats, "where the time went, at the end, on standard error");
     app_.add_flag("--json", global.json, "results and failures as one JSON document");
     CLI::Option* root = app_.add_flag("--root", global.root, "work on this machine's namespaces, or fail");
     app_.add_flag("--rootless", global.rootless, "work without privilege")->excludes(root);

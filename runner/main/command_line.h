@@ -14,6 +14,7 @@ struct GlobalOptions {
   bool root = false;
   bool rootless = false;
   bool quiet = false;
+  bool stats = false;
   int verbose = 0;
   std::string state_dir;
   std::string lock_timeout = "0";

@@ -1,10 +1,12 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string_view>
 
+#include "base/stopwatch.h"
 #include "commands/context.h"
 #include "main/command_line.h"
 #include "main/log.h"
@@ -69,7 +71,14 @@ int Main(const std::vector<std::string>& words) {
   }
   if (Status filled = FillIn(*line, context); !filled.ok()) return Finish(context, std::move(filled).error());
   SetUpLog(context.verbosity, context.colour);
-  return Finish(context, line->run(context));
+  if (line->options.stats) StartTiming();
+  const auto start = std::chrono::steady_clock::now();
+  const Ending ending = line->run(context);
+  if (line->options.stats) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    for (const std::string& text : TimingTable(TimedParts(), took.count())) std::cerr << text << "\n";
+  }
+  return Finish(context, ending);
 }
 
 }  // namespace

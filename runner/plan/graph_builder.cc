@@ -34,6 +34,7 @@ std::string AttachText(const Node& node) {
 }  // namespace
 
 Result<Graph> GraphBuilder::Build() {
+  IndexInterfaces();
   AddFolders();
   AddNamespaces();
   AddHostSide();
@@ -80,6 +81,20 @@ void GraphBuilder::Add(Kind kind, std::string name, Attributes attributes, Posit
 ResourceId GraphBuilder::DeviceId(const Place& place, const std::string& interface) const {
   const auto found = devices_.find({place, interface});
   return found == devices_.end() ? NamespaceId(place) : found->second;
+}
+
+void GraphBuilder::IndexInterfaces() {
+  const auto add = [this](const Place& place, const Interface& interface) {
+    interfaces_.emplace(std::pair(place, interface.name), &interface);
+  };
+  for (const Node& node : topology_.nodes) {
+    for (const Interface& interface : node.interfaces) add(NodePlace(node), interface);
+  }
+  for (const Bridge& bridge : topology_.bridges) {
+    const Place own{.kind = Place::Kind::kSwitch, .name = bridge.name};
+    for (const Interface& port : bridge.ports) add(own, port);
+  }
+  for (const Interface& interface : topology_.host_interfaces) add({.kind = Place::Kind::kHost, .name = {}}, interface);
 }
 
 void GraphBuilder::AddFolders() {
@@ -190,6 +205,7 @@ void GraphBuilder::AddFiles() {
   if (any_hosts) {
     Add(Kind::kFile, shared.name, FileAttributes{.ns = "", .name = "hosts", .content = HostsFile(topology_)}, {}, {});
   }
+  const Node* only_uplink = OnlyUplink(topology_);
   for (const Node& node : topology_.nodes) {
     const NamespaceName ns = NamespaceOf(NodePlace(node));
     const DependsOn on{.id = NamespaceId(NodePlace(node))};
@@ -202,7 +218,9 @@ void GraphBuilder::AddFiles() {
           FileAttributes{.ns = ns, .name = "hosts", .content = HostsFile(topology_, node)}, node.at, {on, folder});
     }
     Add(Kind::kFile, node.name + "/resolv.conf",
-        FileAttributes{.ns = ns, .name = "resolv.conf", .content = ResolverFile(topology_, node, inputs_.nat_networks)},
+        FileAttributes{.ns = ns,
+                       .name = "resolv.conf",
+                       .content = ResolverFile(topology_, node, only_uplink, inputs_.nat_networks)},
         node.dns ? node.dns->at : node.at, {on, folder});
   }
 }

@@ -37,6 +37,7 @@ class GraphBuilder {
 
   // ---- Namespaces, settings and files
 
+  void IndexInterfaces();
   void AddFolders();
   void AddNamespaces();
   static bool HasSysctl(const Node& node, std::string_view key);
@@ -131,6 +132,7 @@ class GraphBuilder {
   const Topology& topology_;
   const GraphInputs& inputs_;
   std::vector<Resource> resources_;
+  std::map<Device, const Interface*> interfaces_;  // those that the file has settings for
   std::map<Device, ResourceId> devices_;
   std::map<Device, std::string> members_;
   std::map<Device, std::uint32_t> vrfs_;  // their tables

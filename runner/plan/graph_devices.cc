@@ -51,8 +51,8 @@ DeviceAttributes GraphBuilder::EndOf(const LinkEnd& end, std::vector<DependsOn>&
   on.push_back({.id = NamespaceId(end.place)});
   AfterShaping(end.place, on);
   DeviceAttributes device;
-  if (const Interface* interface = topology_.FindInterface(end.place, end.interface)) {
-    device = DeviceOf(end.place, *interface);
+  if (const auto found = interfaces_.find({end.place, end.interface}); found != interfaces_.end()) {
+    device = DeviceOf(end.place, *found->second);
   }
   device.master = MasterOf(end);
   if (!device.master->empty()) {

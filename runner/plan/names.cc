@@ -109,7 +109,17 @@ std::optional<IpPrefix> Ipv6NetworkOf(const std::string& lab, const Node& node) 
   return IpPrefix(IpAddress::FromBytes(Family::kIpv6, bytes.data()), by_default->length());
 }
 
-std::string ResolverFile(const Topology& topology, const Node& node,
+const Node* OnlyUplink(const Topology& topology) {
+  const Node* only = nullptr;
+  for (const Node& node : topology.nodes) {
+    if (!node.uplink) continue;
+    if (only != nullptr) return nullptr;
+    only = &node;
+  }
+  return only;
+}
+
+std::string ResolverFile(const Topology& topology, const Node& node, const Node* only_uplink,
                          const std::map<std::string, IpPrefix>& nat_networks) {
   std::string out;
   if (node.dns) {
@@ -121,13 +131,7 @@ std::string ResolverFile(const Topology& topology, const Node& node,
     }
     if (!node.dns->nameservers.empty()) return out;
   }
-  const Node* server = node.uplink ? &node : nullptr;
-  if (server == nullptr) {
-    const auto has_uplink = [](const Node& other) { return other.uplink.has_value(); };
-    if (std::ranges::count_if(topology.nodes, has_uplink) == 1) {
-      server = &*std::ranges::find_if(topology.nodes, has_uplink);
-    }
-  }
+  const Node* server = node.uplink ? &node : only_uplink;
   if (server != nullptr && server->uplink->dns) {
     const Uplink& uplink = *server->uplink;
     std::optional<IpPrefix> network = uplink.cidr;

@@ -43,9 +43,12 @@ UplinkAddresses AddressesOf(Uplink::Type type, const IpPrefix& network);
 /// prefix to us, it gets one of its own (RFC 4193), the same at every run.
 std::optional<IpPrefix> Ipv6NetworkOf(const std::string& lab, const Node& node);
 
+/// The node with the lab's only uplink, or null.
+const Node* OnlyUplink(const Topology& topology);
+
 /// A resolv.conf(5): the node's own `dns`, else its uplink's, else that of the lab's only uplink, else nobody's.
 /// `nat_networks` as in GraphInputs.
-std::string ResolverFile(const Topology& topology, const Node& node,
+std::string ResolverFile(const Topology& topology, const Node& node, const Node* only_uplink,
                          const std::map<std::string, IpPrefix>& nat_networks);
 
 }  // namespace runner

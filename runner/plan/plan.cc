@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "plan/held_down.h"
 
@@ -12,12 +13,6 @@ namespace {
 using Strength = DependsOn::Strength;
 
 constexpr const char* kOverrideEnds = "it was changed by `toporun impair`";
-
-/// The two namespaces of a veth's ends, or the one of anything else.
-std::vector<NamespaceName> NamespacesOf(const Attributes& attributes) {
-  if (const auto* veth = std::get_if<VethAttributes>(&attributes)) return {veth->a.ns, veth->b.ns};
-  return {NamespaceOf(attributes)};
-}
 
 std::vector<const Resource*> PointersTo(const Graph& graph) {
   std::vector<const Resource*> out;
@@ -336,6 +331,7 @@ bool Plan::changes_anything() const {
 }
 
 Plan MakePlan(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose) {
+  const Stopwatch watch("decide what to do");
   return Planner(wish, record, observed, purpose).Make();
 }
 

@@ -17,7 +17,7 @@ namespace runner {
 struct RecordEntry {
   enum class State { kBegun, kMade };  // kBegun: it was about to be made; the kernel tells whether it was
   Resource resource;
-  std::optional<Attributes> former;  // what a setting was before
+  Rare<Attributes> former = {};  // what a setting was before
   State state = State::kMade;
 };
 /// All that the lab has made, in the order in which it was.
@@ -43,7 +43,7 @@ struct Action {
   Verb verb = Verb::kCreate;
   Resource resource;                 // as it shall be; for kRemove and kForget as recorded
   std::optional<Attributes> before;  // what the kernel shows; absent when it is not there
-  std::optional<Attributes> former;  // kRemove of a setting: what to put back
+  Rare<Attributes> former = {};      // kRemove of a setting: what to put back
   std::vector<Difference> differences;
   std::string reason;     // "not in the file any more", "namespace r1 is made anew"
   bool replaces = false;  // one half of a remove-and-create pair

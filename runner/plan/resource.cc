@@ -75,4 +75,9 @@ std::optional<ResourceId> ResourceId::Parse(std::string_view text) {
 
 const NamespaceName& NamespaceOf(const Attributes& attributes) { return std::visit(FindNamespace{}, attributes); }
 
+std::vector<NamespaceName> NamespacesOf(const Attributes& attributes) {
+  if (const auto* veth = std::get_if<VethAttributes>(&attributes)) return {veth->a.ns, veth->b.ns};
+  return {NamespaceOf(attributes)};
+}
+
 }  // namespace runner

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/mac.h"
+#include "base/rare.h"
 #include "base/units.h"
 #include "topology/model.h"
 
@@ -723,13 +724,15 @@ struct Resource {
   ResourceId id = {};
   Attributes attributes = {};
   std::vector<DependsOn> dependencies = {};
-  Position at = {};                         // the line of the file that asks for it
-  std::optional<Override> overridden = {};  // only on record: no file asks for it
+  Position at = {};                // the line of the file that asks for it
+  Rare<Override> overridden = {};  // only on record: no file asks for it
   Kind kind() const { return static_cast<Kind>(attributes.index()); }
 };
 
 /// The namespace it is in; for a veth that of its end `a`.
 const NamespaceName& NamespaceOf(const Attributes& attributes);
+/// The two namespaces of a veth's ends, or the one of anything else.
+std::vector<NamespaceName> NamespacesOf(const Attributes& attributes);
 
 }  // namespace runner
 

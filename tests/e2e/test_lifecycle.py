@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import time
 
 import support
@@ -275,6 +276,27 @@ class Lifecycle(support.SandboxCase):
         self.assertEqual(("pair", True), (document["lab"], document["changed"]))
         self.assertIn("namespace a", {action["id"] for action in document["actions"]})
         self.assertEqual({"down": ["pair"]}, json.loads(self.toporun("down", "pair", "--json").stdout))
+
+    def test_stats_tell_where_the_time_went(self):
+        path = self.write("lab.yaml", """name: lab
+nodes: {a: , b: }
+links: [{endpoints: ["a:eth0", "b:eth0"], prefix: 10.0.0.0/24}]
+""")
+        done = self.toporun("up", path, "--stats", "--json")
+        self.assertEqual("lab", json.loads(done.stdout)["lab"])
+        rows = {match.group(3): (float(match.group(1)), int(match.group(2) or 0)) for match in re.finditer(
+            r"^ *([0-9.]+) s +[0-9]+ % +([0-9]*) +(.*)$", done.stderr, re.M)}
+        self.assertEqual(2, rows["make namespace"][1])
+        self.assertEqual(1, rows["make link"][1])
+        self.assertEqual(2, rows["make address"][1])
+        self.assertEqual(2, rows["look at what there is"][1], "before and after")
+        within = [name for name in rows if name.endswith("within the above")]
+        self.assertEqual(1, len(within))
+        total = rows.pop("together")[0]
+        self.assertAlmostEqual(total, sum(took for name, (took, _) in rows.items() if name not in within),
+                               delta=0.001 * len(rows) + 0.001)
+        self.assertGreater(rows["make namespace"][0], 0)
+        self.assertNotIn("together", self.toporun("down", "lab").stderr)
 
     def test_verbosity(self):
         path = self.write("pair.yaml", PAIR)

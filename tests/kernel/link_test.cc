@@ -247,6 +247,23 @@ TEST(Link, MovesAndDeletes) {
   });
 }
 
+TEST(Link, DeletesAGroupAtOnce) {
+  InSandbox([] {
+    Shell("ip netns add a; ip link add br0 type bridge; ip link set br0 group 77");
+    for (int i = 0; i < 3; ++i) {
+      const std::string port = "p" + std::to_string(i);
+      Shell("ip link add " + port + " master br0 type veth peer name e" + std::to_string(i) + " netns a; ip link set " +
+            port + " group 77");
+    }
+    Shell("ip link add other type veth peer name end; ip link set other group 78");
+    NetlinkSocket socket = Socket();
+    EXPECT_EQ(DeleteLinkGroup(socket, 79).error().code, ENODEV);
+    ASSERT_TRUE(DeleteLinkGroup(socket, 77).ok());
+    EXPECT_EQ(Ip("link show").size(), 3U) << "lo and the cable of the other group";
+    EXPECT_EQ(Ip("-n a link show").size(), 1U) << "the far ends go along";
+  });
+}
+
 TEST(Link, TellsTheKernelsOwnWords) {
   InSandbox([] {
     NetlinkSocket socket = Socket();
