@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 """Twenty routers that speak BGP: they converge, lose a link and converge again; and a session that is wrong on purpose is a
 failure that tells where to look."""
 

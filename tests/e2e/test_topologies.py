@@ -1,4 +1,4 @@
-# ctest: timeout=600
+# ctest: timeout=900
 """Every shipped topology: it comes up, does what its file says, stays as it is at a second `up`, and goes without a
 trace. The five properties of the design that need the real kernel, but for faults (test_faults.py)."""
 
