@@ -104,7 +104,7 @@ std::optional<std::string> JudgeOne(const Check& check, const std::string& name,
 
 /// What it means where a measure is asked for of somebody who cannot be reached: nothing but its own number would do.
 bool IsMeasuredWithoutReach(const Check& check) {
-  return check.kind == "run" || check.kind == "http" || check.kind == "ping" || check.kind == "path";
+  return check.kind == "run" || check.kind == "http" || check.kind == "ping";
 }
 
 }  // namespace
@@ -139,7 +139,9 @@ std::string Expected(const Check& check) {
                                 how.empty() || how == "equals" ? ""
                                 : how == "json"                ? " with"
                                                                : " that " + how,
-                                is_text ? Quote(expected) : expected));
+                                is_text            ? Quote(expected)
+                                : expected.empty() ? "nothing"
+                                                   : expected));
   }
   return Join(parts, ", ");
 }

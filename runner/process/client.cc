@@ -112,7 +112,8 @@ struct Answer {
   pid_t pid = 0;
   bool ready = false;
   std::optional<Error> error;
-  bool is_done() const { return ready || error.has_value(); }
+  // Who forked the keeper tells its number, the keeper that it is ready: on a busy machine in either order.
+  bool is_done() const { return error.has_value() || (ready && pid != 0); }
 };
 
 void TakeLine(std::string_view line, Answer& answer) {

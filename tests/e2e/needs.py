@@ -1,6 +1,7 @@
-"""What a topology asks of the kernel beyond what every lab does, and what of that this kernel lacks: tried out with `ip`,
-`tc` and `bridge`, not by asking toporun."""
+"""What a topology asks of a machine beyond what every lab does, and what of that this one lacks: of the kernel, tried out
+with `ip`, `tc` and `bridge`, not by asking toporun; and the daemons that its head says it needs."""
 
+import itertools
 import re
 
 # What `ip link add NAME type` takes beside the type.
@@ -17,10 +18,14 @@ STANDS_ON = {"ipvlan", "macsec", "macvlan", "macvtap", "vlan"}
 OTHERS = {
     "VLAN filtering": "ip link add sw type bridge vlan_filtering 1",
     "impairment": "tc qdisc add dev lo root netem delay 1ms",
+    "rate limit": "tc qdisc add dev lo root tbf rate 10mbit burst 10k latency 50ms",
     "encap mpls": "ip route add 203.0.113.0/24 encap mpls 100 dev lo",
     "encap seg6": "ip -6 route add fd01::/64 encap seg6 mode encap segs fd02::1 dev lo",
     "encap seg6local": "ip -6 route add fd01::/64 encap seg6local action End dev lo",
 }
+# A program of each package that a file's head may name.
+PROGRAMS = {"frr": "/usr/lib/frr/zebra", "bird2": "bird", "dnsmasq-base": "dnsmasq", "busybox-static": "busybox", "nginx": "nginx",
+            "iperf3": "iperf3"}
 WORDS = re.compile(rf"type: *(?:{'|'.join(LINKS)})\b|vlan_filtering|impair:|encap:")
 
 
@@ -43,7 +48,9 @@ def needs(tree):
         if value.get("vlan_filtering"):
             found.add("VLAN filtering")
         if value.get("impair"):
-            found.add("impairment")
+            # For both ends, or one map for each; a mere rate takes no netem.
+            ends = [end for end in value["impair"].values() if isinstance(end, dict)] or [value["impair"]]
+            found.update("rate limit" if set(end) == {"rate"} else "impairment" for end in ends)
         found.update(f"encap {name}" for name in value.get("encap") or {})
         for item in value.values():
             walk(item)
@@ -56,7 +63,17 @@ def needs(tree):
     return found
 
 
+def packages(path):
+    """What the head of a file says: `# … Needs Debian's packages a and b.`"""
+    with open(path, encoding="utf-8") as file:
+        head = "".join(line[1:] for line in itertools.takewhile(lambda line: line.startswith("#"), file))
+    said = re.search(r"Needs\s+Debian's\s+packages?\s+(.*?)\.", " ".join(head.split()))
+    return {f"package {name}" for name in re.split(", | and ", said.group(1))} if said else set()
+
+
 def trial(need):
+    if need.startswith("package "):
+        return f"command -v {PROGRAMS[need.removeprefix('package ')]}"
     kind = need.removeprefix("link ")
     if kind == need:
         return OTHERS[need]
@@ -72,8 +89,8 @@ def lacking(box, wanted):
     return box.run(["sh", "-c", script], check=True).stdout.splitlines()
 
 
-def require(case, tree):
-    """Skips the case, by name, where the kernel lacks what a topology needs."""
-    missing = lacking(case.box, needs(tree))
+def require(case, tree, path):
+    """Skips the case, by name, where this machine lacks what a topology needs."""
+    missing = lacking(case.box, needs(tree) | packages(path))
     if missing:
-        case.skipTest("the kernel has no " + ", ".join(missing))
+        case.skipTest("this machine has no " + ", ".join(missing))

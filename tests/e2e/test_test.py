@@ -1,10 +1,13 @@
 # ctest: timeout=400
 """`test`: up, check (or a command), down, always down; several labs side by side in namespaces of their own."""
 
+import glob
 import json
 import os
 import re
+import shutil
 
+import needs
 import support
 
 PAIR = """name: {name}
@@ -192,9 +195,12 @@ class Test(support.SandboxCase):
         self.assertEqual([], json.loads(self.toporun("list", "--json").stdout)["labs"])
 
     def test_the_shipped_topologies(self):
+        """Those with daemons of others are test_labs.py's matter."""
         before = self.box.snapshot()
-        done = self.toporun("test", os.path.join(support.ROOT, "topologies"), "--jobs", "2", "--evidence", self.work,
-                            status=None, limit=300)
+        for file in glob.glob(os.path.join(support.ROOT, "topologies/*.yaml")):
+            if not needs.packages(file):
+                shutil.copy(file, self.work)
+        done = self.toporun("test", self.work, "--jobs", "2", "--evidence", self.folder(), status=None, limit=300)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         self.assertIn(", 0 failed,", done.stdout)
         self.assertIn("is not set", done.stdout.split("attach.yaml (")[1].split("ok ")[0])

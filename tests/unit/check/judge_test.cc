@@ -95,5 +95,18 @@ TEST(Mismatch, TakesNodesCrossedInOrderAndOthersAsASet) {
   EXPECT_EQ(FindMismatch(Measuring("dns", {{"answer", "r3"}}), reading), "answer is r1, r2");
 }
 
+TEST(Mismatch, AWayThatEndsBeforeItsTargetIsNone) {
+  const std::vector<std::string> some = {"r1"};
+  const Reading lost{.reached = false, .seen = "did not reach b by r1", .values = {{"via", some}}};
+  EXPECT_EQ(FindMismatch(Measuring("path", {{"via", "r1"}}), lost), "did not reach b by r1");
+  const Reading nothing{.reached = false, .seen = "did not reach b", .values = {{"via", std::vector<std::string>()}}};
+  EXPECT_EQ(FindMismatch(Measuring("path", {{"via", ""}}), nothing), "did not reach b");
+  // No node in between is a wish like any other.
+  const Reading direct{.reached = true, .values = {{"via", std::vector<std::string>()}}};
+  EXPECT_EQ(FindMismatch(Measuring("path", {{"via", ""}}), direct), std::nullopt);
+  EXPECT_EQ(FindMismatch(Measuring("path", {{"via", "r1"}}), direct), "via is nothing");
+  EXPECT_EQ(Expected(Measuring("path", {{"via", ""}})), "via nothing");
+}
+
 }  // namespace
 }  // namespace runner::check
