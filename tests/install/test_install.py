@@ -37,7 +37,7 @@ class Install(unittest.TestCase):
                 self.assertNotEqual([], shipped)
                 self.assertEqual(shipped, below(os.path.join(share, folder)))
         pages = [f"docs/{name}" for name in below(os.path.join(ROOT, "docs"))]
-        self.assertEqual(sorted(["README.md", "changelog.gz", "copyright", *pages]),
+        self.assertEqual(sorted(["README.md", "changelog.Debian.gz", "changelog.gz", "copyright", *pages]),
                          below(os.path.join(self.prefix, "share/doc/toporun")))
         others = [path for path in below(self.prefix) if not path.startswith(("share/doc/", "share/toporun/topologies/",
                                                                               "share/toporun/examples/", "share/toporun/schema/"))]
@@ -96,6 +96,70 @@ class Install(unittest.TestCase):
                 done = subprocess.run([binary, "validate", name, *options], cwd=topologies, capture_output=True,
                                       text=True)
                 self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+
+@unittest.skipUnless(shutil.which("git"), "git is not installed")
+class Version(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="toporun-version-")
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        os.mkdir(os.path.join(self.root, "tools"))
+        for path in ("tools/version", "CMakeLists.txt"):
+            shutil.copy(os.path.join(ROOT, path), os.path.join(self.root, path))
+
+    def git(self, *words):
+        settings = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "init.defaultBranch=main"]
+        return subprocess.run(["git", *settings, *words], cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
+
+    def version(self):
+        return subprocess.run(["tools/version"], cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, text):
+        with open(os.path.join(self.root, "change"), "w", encoding="ascii") as file:
+            file.write(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", text)
+        return "g" + self.git("rev-parse", "--short", "HEAD")
+
+    def test_it_grows_with_the_commits(self):
+        with open(os.path.join(ROOT, "CMakeLists.txt"), encoding="utf-8") as file:
+            aim = re.search(r"project\(toporun VERSION ([0-9.]+)", file.read()).group(1)
+        self.assertEqual(aim, self.version())
+        self.git("init", "--quiet")
+        found = []
+        for number in (1, 2):
+            commit = self.commit(f"{number}")
+            found.append(self.version())
+            self.assertEqual(f"{aim}~{number}.{commit}", found[-1])
+        self.git("tag", f"v{aim}")
+        found.append(self.version())
+        self.assertEqual(aim, found[-1])
+        commit = self.commit("4")
+        found.append(self.version())
+        self.assertEqual(f"{aim}+1.{commit}", found[-1])
+        for older, newer in zip(found, found[1:]):
+            subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=True)
+        with open(os.path.join(self.root, "change"), "w", encoding="ascii") as file:
+            file.write("5")
+        self.assertEqual(found[-1] + "+dirty", self.version())
+
+    def test_a_tarball_knows_its_own(self):
+        self.git("init", "--quiet")
+        self.commit("1")
+        with open(os.path.join(self.root, "VERSION"), "w", encoding="ascii") as file:
+            file.write("7.8.9\n")
+        self.assertEqual("7.8.9", self.version())
+
+    def test_the_repository_around_a_copy_does_not_count(self):
+        self.git("init", "--quiet")
+        self.commit("1")
+        inner = os.path.join(self.root, "copy")
+        os.makedirs(os.path.join(inner, "tools"))
+        for path in ("tools/version", "CMakeLists.txt"):
+            shutil.copy(os.path.join(ROOT, path), os.path.join(inner, path))
+        self.root = inner
+        self.assertNotIn("~", self.version())
 
 
 if __name__ == "__main__":
