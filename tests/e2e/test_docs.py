@@ -225,6 +225,18 @@ class Docs(support.SandboxCase):
                         done = self.toporun("validate", "-", input=text, status=None, cwd=support.ROOT)
                         self.assertEqual(0, done.returncode, done.stderr)
 
+    def test_messages_are_the_runner_s(self):
+        """What docs/troubleshooting.md has as headings is what somebody may search for."""
+        with open(os.path.join(support.ROOT, "docs/troubleshooting.md"), encoding="utf-8") as file:
+            headings = re.findall(r"^### (.+)$", file.read(), re.M)
+        sources = ""
+        for path in glob.glob(os.path.join(support.ROOT, "runner/**/*.cc"), recursive=True):
+            with open(path, encoding="utf-8") as file:
+                sources += re.sub(r'"\s*\n\s*"', "", file.read())
+        # One is the kernel's own, one is about many messages.
+        others = {"Specified qdisc kind is unknown", "status says that something differs"}
+        self.assertEqual(others, {heading for heading in headings if heading not in sources})
+
     def test_links_lead_somewhere(self):
         for name in PAGES:
             folder = os.path.dirname(os.path.join(support.ROOT, name))
