@@ -220,7 +220,8 @@ class Docs(support.SandboxCase):
                 page = file.read()
             for block in blocks(page):
                 text = "\n".join(block.lines) + "\n"
-                if block.language == "yaml" and re.search(r"^nodes:", text, re.M):
+                # What the page writes to a file is judged by what the page shows of it.
+                if block.language == "yaml" and not block.file and re.search(r"^nodes:", text, re.M):
                     with self.subTest(f"{name}:{block.line}"):
                         text = text if re.search(r"^name:", text, re.M) else "name: example\n" + text
                         done = self.toporun("validate", "-", input=text, status=None, cwd=support.ROOT)
