@@ -7,10 +7,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "commands/check_commands.h"
 #include "commands/complete.h"
 #include "main/complete_words.h"
+#include "main/describe_words.h"
 #include "main/divide_words.h"
 #include "main/duration.h"
 #include "main/probe_words.h"
@@ -84,6 +86,7 @@ class Parser {
     AddTestCommands();
     AddFileCommands();
     AddCompletion();
+    AddDescription();
   }
 
   Result<CommandLine> Parse(std::vector<std::string> words) {
@@ -404,6 +407,16 @@ class Parser {
           [asked = AskForWord(app_, behind_dashes_)](const Context& context) { return Complete(context, asked); });
     })->group("");
     commands_.back().prints_json = false;
+  }
+
+  void AddDescription() {
+    // What the manual page is made from.
+    Add("describe-words", "", [this] {
+      return Run([words = DescribeWords(app_)](const Context& context) -> Ending {
+        PrintJson(context, words);
+        return kExitDone;
+      });
+    })->group("");
   }
 
   // ---- What was asked for

@@ -37,7 +37,9 @@ def run(path, options):
         return 1
     if not result.wasSuccessful():
         return 1
-    return 77 if result.testsRun == len(result.skipped) else 0
+    # A case that leaves out a part of what it does (a subtest) has run.
+    whole = [case for case, _ in result.skipped if not hasattr(case, "test_case")]
+    return 77 if result.testsRun == len(whole) else 0
 
 
 def main(argv):
