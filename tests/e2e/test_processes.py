@@ -4,8 +4,10 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
+import unittest
 
 import support
 
@@ -106,6 +108,24 @@ class Views(Case):
         os.remove(os.path.join(folder, "part.conf"))
         done = self.toporun("up", path, status=3)
         self.assertRegex(done.stderr, r'lab.yaml:1:\d+: node "a": file "/opt/x/part.conf": read ".*part.conf": no such file')
+        self.toporun("down", "lab")
+
+    @unittest.skipUnless(shutil.which("g++"), "g++ is not installed")
+    @support.root_only("the command's environment is told there")
+    def test_a_keeper_that_is_ready_before_its_number_is_told(self):
+        """As on a machine so busy that who forked the keeper gets its turn last."""
+        source = self.write("late.cc", """
+            #include <string.h>
+            #include <sys/syscall.h>
+            #include <unistd.h>
+            extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
+              if (size > 7 && memcmp(bytes, "{\\"pid\\":", 7) == 0) sleep(5);
+              return syscall(SYS_write, fd, bytes, size);
+            }""")
+        late = os.path.join(self.folder(), "late.so")
+        self.box.run(["g++", "-shared", "-fPIC", "-o", late, source], check=True)
+        self.up({"a": {"files": {"/etc/motd": {"content": "a\n"}}}}, env={"LD_PRELOAD": late})
+        self.assertEqual("a\n", self.exec("a", "cat /etc/motd").stdout)
         self.toporun("down", "lab")
 
     def test_a_bind_of_nothing_is_refused_before_anything_is_touched(self):
