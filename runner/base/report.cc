@@ -2,70 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
+#include "base/columns.h"
 #include "base/json.h"
 
 namespace runner {
 namespace {
-
-struct CodeRange {
-  char32_t first;
-  char32_t last;
-};
-
-// Blocks of UAX #11 that terminals draw two columns wide; the odd character outside them may shift a caret by one.
-constexpr std::array<CodeRange, 13> kWide = {{{0x1100, 0x115f},
-                                              {0x231a, 0x231b},
-                                              {0x2e80, 0x303e},
-                                              {0x3041, 0x33ff},
-                                              {0x3400, 0x4dbf},
-                                              {0x4e00, 0x9fff},
-                                              {0xa000, 0xa4cf},
-                                              {0xac00, 0xd7a3},
-                                              {0xf900, 0xfaff},
-                                              {0xfe30, 0xfe6f},
-                                              {0xff00, 0xff60},
-                                              {0x1f300, 0x1faff},
-                                              {0x20000, 0x3fffd}}};
-// Combining marks, joiners and variation selectors.
-constexpr std::array<CodeRange, 7> kZeroWidth = {{{0x0300, 0x036f},
-                                                  {0x0483, 0x0489},
-                                                  {0x0591, 0x05bd},
-                                                  {0x1ab0, 0x1aff},
-                                                  {0x200b, 0x200f},
-                                                  {0x20d0, 0x20ff},
-                                                  {0xfe00, 0xfe0f}}};
-
-template <std::size_t kSize>
-bool IsIn(const std::array<CodeRange, kSize>& ranges, char32_t code) {
-  return std::ranges::any_of(ranges, [code](const CodeRange& r) { return r.first <= code && code <= r.last; });
-}
-
-struct Character {
-  std::string_view bytes;
-  char32_t code = 0;
-};
-
-/// Takes the first character off `text`; a byte that begins none counts as one.
-Character TakeCharacter(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-  size = std::min(size, text.size());
-  auto code = static_cast<char32_t>(size == 1 ? lead : lead & (0xff >> (size + 1)));
-  for (std::size_t i = 1; i < size; ++i) {
-    code = static_cast<char32_t>((code << 6) | (static_cast<unsigned char>(text[i]) & 0x3f));
-  }
-  const Character character{text.substr(0, size), code};
-  text.remove_prefix(size);
-  return character;
-}
-
-int Width(char32_t code) {
-  if (IsIn(kZeroWidth, code)) return 0;
-  return IsIn(kWide, code) ? 2 : 1;
-}
 
 /// Nothing that could move a terminal's cursor; tabs stay and are repeated in the line below.
 std::string Printable(std::string_view text) {
@@ -89,13 +30,13 @@ std::string CaretLine(std::string_view excerpt, int column, int width) {
     if (character.code == '\t') {
       line += '\t';
     } else {
-      line.append(static_cast<std::size_t>(Width(character.code)), ' ');
+      line.append(static_cast<std::size_t>(ColumnsOf(character)), ' ');
     }
   }
   int marked = 0;
   for (int i = 0; i < width && !excerpt.empty(); ++i) {
     const Character character = TakeCharacter(excerpt);
-    marked += character.code == '\t' ? 1 : Width(character.code);
+    marked += character.code == '\t' ? 1 : ColumnsOf(character);
   }
   line += '^';
   if (marked > 1) line.append(static_cast<std::size_t>(marked - 1), '~');
@@ -131,7 +72,7 @@ std::string Render(const Shown& shown, Colour colour, std::string_view kind_colo
 
 int DisplayWidth(std::string_view text) {
   int width = 0;
-  while (!text.empty()) width += Width(TakeCharacter(text).code);
+  while (!text.empty()) width += ColumnsOf(TakeCharacter(text));
   return width;
 }
 

@@ -44,7 +44,8 @@ _toporun() {
   [[ $files == yes ]] && _files
   return 0
 }
-compdef _toporun toporun
+# As a file it is run for the first word already, in the function's place.
+if [[ $funcstack[1] == _toporun ]]; then _toporun "$@"; else compdef _toporun toporun; fi
 )";
 
 constexpr std::string_view kFish = R"(# toporun for fish: toporun completion fish | source

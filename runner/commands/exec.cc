@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <map>
 #include <span>
 
 #include <fmt/format.h>
@@ -56,6 +57,22 @@ Ending ExecInSome(const Context& context, const LabPlaces& lab, std::span<const 
   return kExitDone;
 }
 
+/// Who failed, status by status; nothing when nobody did.
+void TellStatuses(const Context& context, const std::vector<RecordedPlace>& places, const std::vector<int>& statuses) {
+  constexpr std::size_t kMostNames = 8;
+  std::map<int, std::vector<std::string>> nodes;
+  for (std::size_t i = 0; i < statuses.size(); ++i) nodes[statuses[i]].push_back(places[i].node);
+  for (auto& [status, names] : nodes) {
+    if (status == 0) continue;
+    std::string more;
+    if (names.size() > kMostNames) more = fmt::format(" and {} more", names.size() - kMostNames);
+    names.resize(std::min(names.size(), kMostNames));
+    Say(context, fmt::format("exit status {}: {}{}", status, Join(names, ", "), more));
+  }
+  const std::size_t failed = statuses.size() - nodes[0].size();
+  if (failed > 0) Say(context, fmt::format("{} of {} failed", failed, Counted(statuses.size(), "node")));
+}
+
 Ending ExecInAll(const Context& context, const LabPlaces& lab, const ExecOptions& options) {
   std::vector<RecordedPlace> places = lab.places;
   std::erase_if(places, [](const RecordedPlace& place) { return place.is_switch; });
@@ -68,6 +85,7 @@ Ending ExecInAll(const Context& context, const LabPlaces& lab, const ExecOptions
     left = left.subspan(some.size());
   }
   if (Interrupts::asked()) return static_cast<int>(Failure::kInterrupted);
+  TellStatuses(context, places, statuses);
   return statuses.empty() ? kExitDone : std::ranges::max(statuses);
 }
 

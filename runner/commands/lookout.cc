@@ -1,8 +1,10 @@
 #include "commands/lookout.h"
 
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <unordered_set>
 #include <utility>
 
@@ -93,6 +95,20 @@ Result<std::string> NamesIn(const NamespaceDirectory& directory, const Record& r
     if (places.contains(entry.name)) names += entry.name + " " + std::to_string(entry.inode) + "\n";
   }
   return names;
+}
+
+/// Readable when one of them is; -1 is none.
+Result<Fd> EitherOf(int a, int b) {
+  Fd either(epoll_create1(EPOLL_CLOEXEC));
+  if (!either.is_open()) return SystemError(errno, "wait for changes");
+  for (const int fd : {a, b}) {
+    epoll_event readable{};
+    readable.events = EPOLLIN;
+    if (fd >= 0 && epoll_ctl(either.get(), EPOLL_CTL_ADD, fd, &readable) != 0) {
+      return SystemError(errno, "wait for changes");
+    }
+  }
+  return either;
 }
 
 FoundDrift HolderGone() {
@@ -253,9 +269,11 @@ Result<Json> Lookout::FollowAll(const Context& inside, int channel) {
   return places;
 }
 
-Status Lookout::Wait(std::chrono::milliseconds limit) {
+bool Lookout::IsDue() const { return is_all_touched_ || !touched_.empty() || Clock::now() >= polled_at_ + interval_; }
+
+Status Lookout::Wait(std::chrono::milliseconds limit, int other) {
   const auto end = std::min<Clock::time_point>(Clock::now() + limit, polled_at_ + interval_);
-  const int fd = monitor_ ? monitor_->fd() : -1;
+  const Fd either = TRY(EitherOf(monitor_ ? monitor_->fd() : -1, other));
   const auto take = [this]() -> Result<bool> {
     const Monitor::News news = TRY(monitor_->TakeNews());
     if (news.anywhere)
@@ -266,11 +284,13 @@ Status Lookout::Wait(std::chrono::milliseconds limit) {
     }
     return news.any();
   };
-  while (Interrupts::WaitFor(fd, std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()))) {
-    if (!TRY(take())) continue;
+  while (Interrupts::WaitFor(either.get(), std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()))) {
+    const bool has_news = monitor_ && TRY(take());
+    if (other >= 0 && Interrupts::WaitFor(other, std::chrono::milliseconds(0))) return {};
+    if (!has_news) continue;
     // Where changes never end, half of the time is theirs, whatever a look takes.
     const auto burst_end = Clock::now() + std::max<Clock::duration>(kLongestBurst, took_);
-    while (Clock::now() < burst_end && Interrupts::WaitFor(fd, kQuiet)) TRY(take());
+    while (Clock::now() < burst_end && Interrupts::WaitFor(monitor_->fd(), kQuiet)) TRY(take());
     return {};
   }
   return {};

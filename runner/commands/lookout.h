@@ -47,8 +47,12 @@ class Lookout {
   Result<Sight, Errors> Look();
 
   /// Until the kernel announces a change (a burst of them is let pass), the interval or `limit` is over. An
-  /// interruption ends it.
-  Status Wait(std::chrono::milliseconds limit);
+  /// interruption ends it, and so does that `other` (-1: none) is readable.
+  Status Wait(std::chrono::milliseconds limit, int other = -1);
+  /// Whether a look may find something new.
+  bool IsDue() const;
+  /// As of the last look.
+  const Record& record() const { return record_; }
 
  private:
   /// Which state of the record's file it is.

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/pcapng.h"
+
 namespace runner {
 namespace {
 
@@ -12,51 +14,11 @@ constexpr std::uint32_t kMicroseconds = 0xa1b2c3d4;
 constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
 constexpr std::uint32_t kLongestPacket = std::uint32_t{1} << 20;
 
-// Of pcapng.
-constexpr std::uint32_t kSectionHeader = 0x0a0d0d0a;
-constexpr std::uint32_t kByteOrder = 0x1a2b3c4d;
-constexpr std::uint32_t kInterfaceDescription = 1;
-constexpr std::uint32_t kEnhancedPacket = 6;
-constexpr std::uint16_t kEndOfOptions = 0;
-constexpr std::uint16_t kInterfaceName = 2;
-constexpr std::uint16_t kTimeResolution = 9;
-constexpr std::uint16_t kApplication = 4;
-
 std::uint32_t Word(std::string_view bytes, std::size_t at) {
   std::uint32_t word = 0;
   std::memcpy(&word, bytes.data() + at, sizeof word);
   return word;
 }
-
-/// A block of pcapng as it grows: type, length, body, length again.
-class Block {
- public:
-  explicit Block(std::uint32_t type) { Add(type).Add(std::uint32_t{0}); }
-
-  template <class Number>
-  Block& Add(Number number) {
-    bytes_.append(reinterpret_cast<const char*>(&number), sizeof number);
-    return *this;
-  }
-  /// Padded to 32 bits, as all of it is.
-  Block& AddPadded(std::string_view bytes) {
-    bytes_.append(bytes);
-    bytes_.append((4 - bytes.size() % 4) % 4, '\0');
-    return *this;
-  }
-  Block& AddOption(std::uint16_t code, std::string_view value) {
-    return Add(code).Add(static_cast<std::uint16_t>(value.size())).AddPadded(value);
-  }
-  std::string Finish() {
-    const auto length = static_cast<std::uint32_t>(bytes_.size() + sizeof(std::uint32_t));
-    std::memcpy(bytes_.data() + sizeof(std::uint32_t), &length, sizeof length);
-    Add(length);
-    return std::move(bytes_);
-  }
-
- private:
-  std::string bytes_;
-};
 
 }  // namespace
 
@@ -64,13 +26,7 @@ PcapMerger::PcapMerger(std::vector<std::string> interfaces, Write write) : write
   for (std::string& name : interfaces) streams_.push_back({.name = std::move(name)});
 }
 
-Status PcapMerger::Begin() {
-  constexpr std::uint64_t kUnknownLength = ~std::uint64_t{0};
-  Block block(kSectionHeader);
-  block.Add(kByteOrder).Add(std::uint16_t{1}).Add(std::uint16_t{0}).Add(kUnknownLength);
-  block.AddOption(kApplication, "toporun").AddOption(kEndOfOptions, "");
-  return write_(block.Finish());
-}
+Status PcapMerger::Begin() { return write_(PcapngHeader()); }
 
 Status PcapMerger::Take(std::size_t index, std::string_view bytes) {
   Stream& stream = streams_[index];
@@ -87,16 +43,16 @@ Status PcapMerger::Describe(Stream& stream) {
   if (magic != kMicroseconds && magic != kNanoseconds) {
     return Fail("read the packets of " + stream.name, "they do not begin as a pcap file does");
   }
-  Block block(kInterfaceDescription);
-  block.Add(static_cast<std::uint16_t>(Word(stream.pending, 20))).Add(std::uint16_t{0});
-  block.Add(Word(stream.pending, 16));  // snapshot length
-  block.AddOption(kInterfaceName, stream.name);
-  block.AddOption(kTimeResolution, magic == kNanoseconds ? "\x09" : "\x06").AddOption(kEndOfOptions, "");
+  const bool is_nano = magic == kNanoseconds;
+  const PcapngInterface interface {
+    .name = stream.name, .link_type = static_cast<std::uint16_t>(Word(stream.pending, 20)),
+    .longest_packet = Word(stream.pending, 16), .time = is_nano ? PcapngTime::kNanoseconds : PcapngTime::kMicroseconds
+  };
   stream.id = described_++;
   stream.is_described = true;
-  stream.per_second = magic == kNanoseconds ? 1'000'000'000 : 1'000'000;
+  stream.per_second = is_nano ? 1'000'000'000 : 1'000'000;
   stream.pending.erase(0, kFileHeader);
-  return write_(block.Finish());
+  return write_(PcapngBlock(interface));
 }
 
 Status PcapMerger::Pass(Stream& stream) {
@@ -105,11 +61,10 @@ Status PcapMerger::Pass(Stream& stream) {
     const std::uint32_t captured = Word(left, 8);
     if (captured > kLongestPacket) return Fail("read the packets of " + stream.name, "a length in them cannot be");
     if (left.size() < kPacketHeader + captured) break;
-    const std::uint64_t time = std::uint64_t{Word(left, 0)} * stream.per_second + Word(left, 4);
-    Block block(kEnhancedPacket);
-    block.Add(stream.id).Add(static_cast<std::uint32_t>(time >> 32)).Add(static_cast<std::uint32_t>(time));
-    block.Add(captured).Add(Word(left, 12)).AddPadded(left.substr(kPacketHeader, captured));
-    TRY(write_(block.Finish()));
+    TRY(write_(PcapngBlock(PcapngPacket{.interface = stream.id,
+                                        .time = std::uint64_t{Word(left, 0)} * stream.per_second + Word(left, 4),
+                                        .length = Word(left, 12),
+                                        .bytes = left.substr(kPacketHeader, captured)})));
     left.remove_prefix(kPacketHeader + captured);
   }
   stream.pending.erase(0, stream.pending.size() - left.size());

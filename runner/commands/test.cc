@@ -15,9 +15,11 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/columns.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "check/verdict.h"
@@ -126,6 +128,9 @@ Result<std::vector<TestedFile>, Errors> ReadFiles(const Context& context, const 
   return files;
 }
 
+// A run that is over before one has looked needs no line of progress.
+constexpr std::chrono::milliseconds kSilence{500};
+
 struct Running {
   std::size_t index = 0;
   pid_t process = -1;
@@ -156,7 +161,9 @@ class Yard {
         told(done[index]);
       }
       if (running_.empty()) break;
-      for (Running& ended : Await()) {
+      const std::vector<Running> all_ended = Await();
+      if (!all_ended.empty()) EndProgress();
+      for (const Running& ended : all_ended) {
         done[ended.index] = Take(ended);
         has_run[ended.index] = true;
         told(done[ended.index]);
@@ -203,9 +210,10 @@ class Yard {
   std::vector<Running> Await() {
     std::vector<pollfd> waiting;
     for (const Running& one : running_) waiting.push_back({.fd = one.report.get(), .events = POLLIN, .revents = 0});
-    const check::Patience patience{.end = check::Clock::now() + std::chrono::hours(1),
+    const check::Patience patience{.end = check::Clock::now() + (has_progress() ? kSilence : std::chrono::hours(1)),
                                    .interrupted = is_ending_ ? nullptr : Interrupts::flag()};
     check::WaitFor(waiting, patience);
+    ShowProgress();
     if (Interrupts::asked() && !is_ending_) EndAll();
     std::vector<Running> ended;
     std::vector<Running> still;
@@ -215,6 +223,21 @@ class Yard {
     }
     running_ = std::move(still);
     return ended;
+  }
+
+  bool has_progress() const { return context_.terminal && context_.verbosity == 0; }
+  /// One line on a terminal, once a run is longer than one who looks would wait.
+  void ShowProgress() {
+    if (!has_progress() || check::Clock::now() < begin_ + kSilence) return;
+    std::vector<std::string> names;
+    for (const Running& one : running_) names.push_back(files_[one.index].wanted.topology.name);
+    const std::string line = fmt::format("{}/{} labs  {}", next_ - running_.size(), files_.size(), Join(names, ", "));
+    constexpr int kNarrowTerminal = 79;
+    *context_.err << "\r\x1b[K" << FitColumns(line, kNarrowTerminal) << std::flush;
+    is_shown_ = true;
+  }
+  void EndProgress() {
+    if (std::exchange(is_shown_, false)) *context_.err << "\r\x1b[K" << std::flush;
   }
 
   static bool ReadSome(Running& one) {
@@ -249,6 +272,8 @@ class Yard {
   std::size_t next_ = 0;
   std::vector<Running> running_;
   bool is_ending_ = false;
+  const check::Clock::time_point begin_ = check::Clock::now();
+  bool is_shown_ = false;  // a line of progress
 };
 
 void PrintLab(const Context& context, const check::Verdicts& verdicts) {

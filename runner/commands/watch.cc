@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -17,6 +18,7 @@
 #include "commands/lookout.h"
 #include "commands/run.h"
 #include "commands/table.h"
+#include "commands/watch_view.h"
 
 namespace runner {
 namespace {
@@ -43,17 +45,31 @@ bool IsInterruption(const Errors& errors) {
 
 class Watcher {
  public:
-  Watcher(const Context& context, std::string lab, const WatchOptions& options)
-      : context_(context), lab_(std::move(lab)), options_(options), lookout_(context, lab_, options.interval) {}
+  /// Without a view what is told is lines.
+  Watcher(const Context& context, std::string lab, const WatchOptions& options, std::unique_ptr<WatchView> view)
+      : context_(context),
+        lab_(std::move(lab)),
+        options_(options),
+        lookout_(context, lab_, options.interval),
+        view_(std::move(view)) {}
 
   Ending Run() {
     while (!Interrupts::asked()) {
-      auto sight = lookout_.Look();
-      if (!sight.ok() && !is_watching_) return Stopped(std::move(sight).error());
-      if (sight.ok() && sight->what == Sight::What::kDown) return TellDown();
-      auto taken = sight.ok() ? Take(*sight) : Miss(sight.error());
-      if (!taken.ok()) return Stopped(std::move(taken).error());
-      TRY(Wait(sight.ok() && sight->what == Sight::What::kBusy));
+      bool is_busy = false;
+      if (is_due_) {
+        auto sight = lookout_.Look();
+        if (!sight.ok() && !is_watching_) return Stopped(std::move(sight).error());
+        if (sight.ok() && sight->what == Sight::What::kDown) return TellDown();
+        is_busy = sight.ok() && sight->what == Sight::What::kBusy;
+        auto taken = sight.ok() ? Take(*sight) : Miss(sight.error());
+        if (!taken.ok()) return Stopped(std::move(taken).error());
+      }
+      if (view_) {
+        auto shown = view_->Show();
+        if (!shown.ok()) return Stopped(std::move(shown).error());
+      }
+      TRY(Wait(is_busy));
+      if (view_ && view_->TakeKeys() == WatchView::Wish::kQuit) return kExitDone;
     }
     return static_cast<int>(Failure::kInterrupted);
   }
@@ -63,8 +79,12 @@ class Watcher {
 
   Result<void, Errors> Take(const Sight& sight) {
     misses_ = 0;
-    if (sight.what == Sight::What::kBusy) return {};
+    if (sight.what == Sight::What::kBusy) {
+      if (view_) view_->TakeBusy();
+      return {};
+    }
     TellBeginning(sight);
+    if (view_) view_->Take(sight, lookout_.record());
     TellOverrides(sight.overrides);
     if (TellChanges(sight.drift)) pause_ = kBetweenRepairs;
     if (!context_.out->good()) return Errors{Fail("write to standard output", "it did not take all")};
@@ -114,17 +134,24 @@ class Watcher {
   }
 
   Status Wait(bool is_busy) {
+    is_due_ = true;
     if (std::exchange(has_repaired_, false)) return {};
+    const int keys = view_ ? view_->keys() : -1;
     if (is_busy || misses_ == 1) {
-      Interrupts::WaitFor(-1, kWhileBusy);
+      Interrupts::WaitFor(keys, kWhileBusy);
       return {};
     }
     auto limit = options_.interval;
-    if (options_.heal && !told_.empty()) {
+    const bool will_repair = options_.heal && !told_.empty();
+    if (will_repair) {
       const auto left = std::chrono::ceil<milliseconds>(repaired_at_ + pause_ - Clock::now());
       limit = std::clamp(left, milliseconds(0), limit);
     }
-    return lookout_.Wait(limit);
+    if (view_) limit = std::min(limit, view_->UntilNextReading());
+    TRY(lookout_.Wait(limit, keys));
+    // A key, and a second of counters, are no reason to look.
+    is_due_ = !view_ || lookout_.IsDue() || (will_repair && Clock::now() >= repaired_at_ + pause_);
+    return {};
   }
 
   // ---- What is told
@@ -132,7 +159,7 @@ class Watcher {
   void TellBeginning(const Sight& sight) {
     if (is_watching_) return;
     is_watching_ = true;
-    Say(context_, fmt::format("watching {}: {}", lab_, Counted(sight.objects, "object")));
+    if (!view_) Say(context_, fmt::format("watching {}: {}", lab_, Counted(sight.objects, "object")));
     if (context_.json()) TellJson("watching", {{"objects", sight.objects}});
   }
 
@@ -156,7 +183,7 @@ class Watcher {
       if (context_.json()) TellJson("mended", {{"object", object}});
     }
     told_ = std::move(now);
-    if (!context_.json()) *context_.out << Table(rows) << std::flush;
+    TellRows(rows);
     return !rows.empty();
   }
 
@@ -179,7 +206,15 @@ class Watcher {
       if (context_.json()) TellJson("override_ended", {{"interface", row[1]}});
     }
     overrides_ = std::move(now);
-    if (!context_.json()) *context_.out << Table(rows) << std::flush;
+    TellRows(rows);
+  }
+
+  void TellRows(const std::vector<std::vector<std::string>>& rows) {
+    if (view_) {
+      view_->Tell(rows);
+    } else if (!context_.json()) {
+      *context_.out << Table(rows) << std::flush;
+    }
   }
 
   /// Once as long as it stays the same.
@@ -190,12 +225,15 @@ class Watcher {
     told_error_ = text;
     if (context_.json()) {
       TellJson("error", ErrorsJson(errors));
+    } else if (view_) {
+      for (const Error& error : errors) view_->Tell({{"!", error.text()}});
     } else {
       PrintErrors(context_, errors);
     }
   }
 
   Ending TellDown() {
+    view_.reset();
     Say(context_, lab_ + " is down: nothing to watch any more");
     if (context_.json()) TellJson("down", Json::object());
     return kExitDone;
@@ -218,6 +256,8 @@ class Watcher {
   const WatchOptions options_;
   const Interrupts interrupts_;
   Lookout lookout_;
+  std::unique_ptr<WatchView> view_;
+  bool is_due_ = true;  // to look
   bool is_watching_ = false;
   std::map<std::string, std::vector<std::string>> overrides_;  // what of which interface -> its line
   std::map<std::string, std::vector<std::string>> told_;       // object -> its line
@@ -232,7 +272,12 @@ class Watcher {
 
 Ending Watch(const Context& context, const WatchOptions& options) {
   TRY(CheckPrivilege(context));
-  return Watcher(context, TRY(FindLabThatIsUp(context, options.lab)), options).Run();
+  const std::string lab = TRY(FindLabThatIsUp(context, options.lab));
+  // With --json, or without a terminal, what is told is lines.
+  if (context.json() || !FullScreen::IsPossible()) return Watcher(context, lab, options, nullptr).Run();
+  Context beside = context;
+  beside.terminal = false;  // no line of progress
+  return Watcher(beside, lab, options, TRY(WatchView::Open(beside, lab))).Run();
 }
 
 }  // namespace runner

@@ -2,6 +2,7 @@
 """What shells offer: commands, options, labs, nodes, interfaces and processes, by the scripts of `completion`."""
 
 import os
+import re
 
 import support
 
@@ -15,6 +16,25 @@ BASH = """source <("$0" completion bash)
 COMP_LINE=$1 COMP_POINT=${#1}
 _toporun
 printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+# An interactive zsh on a terminal of its own: a key behind the Tab shows the line.
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PROMPT=; RPROMPT=; unsetopt zle_bracketed_paste prompt_sp; autoload -Uz compinit; compinit -u -D'
+zpty -w shell "$1"
+zpty -w shell 'show() { zle -I; print -r -- "buffer<$BUFFER>"; BUFFER= }; zle -N show; bindkey "^X" show; print rea""dy'
+zpty -r shell answer '*ready*'
+shift
+for line; do
+  zpty -w -n shell "$line"$'\t\x18'
+  zpty -r shell answer '*buffer<*>*'
+  print -r -- "== asked"
+  print -r -- "$answer"
+done
+zpty -d shell
 """
 
 
@@ -53,9 +73,48 @@ class Completion(support.SandboxCase):
         done = self.box.run(["fish", "--no-config", "-c", script, os.path.dirname(support.TOPORUN)], check=True)
         self.assertEqual(["alpha"], done.stdout.split(), done.stderr)
 
-    def test_zsh_reads_its_script(self):
-        script = self.write("_toporun", self.toporun("completion", "zsh").stdout)
-        self.assertEqual("", self.box.run(["zsh", "-n", script], check=True).stderr)
+    def test_fish_describes_nothing_where_nothing_is_known_and_files_where_they_are_meant(self):
+        self.toporun("up", self.write("lab.yaml", LAB))
+        folder = self.folder()
+        self.write("wanted.yaml", LAB, folder)
+        for typed, offered in (("toporun exec nolab ", []), ("toporun capture lab beta:", ["beta:eth1", "beta:up"]),
+                               ("toporun validate wan", ["wanted.yaml"]), ("toporun graph --format m", ["mermaid"])):
+            script = "set -x PATH $argv[1] $PATH; toporun completion fish | source; complete -C $argv[2]"
+            done = self.box.run(["fish", "--no-config", "-c", script, os.path.dirname(support.TOPORUN), typed], check=True,
+                                cwd=folder)
+            self.assertEqual(offered, [line.split("\t")[0] for line in done.stdout.splitlines()], done.stderr)
+
+    def zsh(self, load, *lines):
+        """What stands in the line after a Tab, and what is listed below it: of each of `lines`."""
+        folder = self.folder()
+        self.write("wanted.yaml", LAB, folder)
+        path = f"{os.path.dirname(support.TOPORUN)}:{support.ENVIRONMENT['PATH']}"
+        done = self.box.run(["zsh", "-f", "-c", ZSH, "zsh", load, *lines], check=True, cwd=folder,
+                            env={"PATH": path, "TERM": "xterm", "COLUMNS": "200"})
+        answers = []
+        for screen in done.stdout.split("== asked\n")[1:]:
+            plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\x1b[=>]|[\r\x07\x08]", " ", screen)
+            buffer = re.search(r"buffer<(.*?)>", plain, re.DOTALL).group(1)
+            answers.append((buffer, set(plain.split("buffer<")[0].split())))
+        self.assertEqual(len(lines), len(answers), done.stdout + done.stderr)
+        return answers
+
+    def test_zsh(self):
+        self.toporun("up", self.write("lab.yaml", LAB))
+        script = self.toporun("completion", "zsh").stdout
+        self.write("_toporun", script, functions := self.folder())
+        # By its output, and as a file that zsh finds by itself.
+        for load in ("source <(toporun completion zsh)", f"fpath=({functions} $fpath); compinit -u -D"):
+            with self.subTest(load):
+                unique, several, port, nothing, file = self.zsh(
+                    load, "toporun exec lab al", "toporun exec lab ", "toporun capture lab beta:e", "toporun exec nolab ",
+                    "toporun validate wan")
+                self.assertEqual("toporun exec lab alpha ", unique[0])
+                self.assertEqual("toporun exec lab ", several[0])
+                self.assertLessEqual({"alpha", "beta", "host", "lan"}, several[1])
+                self.assertEqual("toporun capture lab beta:eth1 ", port[0])
+                self.assertEqual("toporun exec nolab ", nothing[0])
+                self.assertEqual("toporun validate wanted.yaml ", file[0])
 
     def test_another_shell(self):
         told = self.toporun("completion", "fisch", status=2).stderr

@@ -267,6 +267,28 @@ class Lifecycle(support.SandboxCase):
         self.assertIn("\x1b[1m", self.toporun_on_terminal("validate", "/nowhere.yaml"))
         self.assertNotIn("\x1b[1m", self.toporun_on_terminal("validate", "/nowhere.yaml", env={"NO_COLOR": "1"}))
 
+    def test_a_terminal_shows_how_far_tests_are(self):
+        path = self.write("x.yaml", """name: x
+nodes: {a: }
+tests: {slow: {from: a, run: [sleep, '1.5']}}
+""")
+        shown = self.toporun_on_terminal("test", path)
+        self.assertRegex(shown, r"^\r\x1b\[K0/1 labs  x(\r\x1b\[K0/1 labs  x)*\r\x1b\[Kx \(/")
+        for quiet in (self.toporun_on_terminal("-q", "test", path), self.toporun("test", path).stderr):
+            self.assertNotIn("\r\x1b[K", quiet)
+
+    def test_a_terminal_shows_how_far_down_is(self):
+        # What ends within its grace period only.
+        path = self.write("x.yaml", """name: x
+nodes:
+  a: {processes: {p: {command: [sh, -c, 'trap "" TERM; echo ready; while :; do sleep 0.2; done'], stop_grace_period: 1s,
+      healthcheck: {log: ready}}}}
+""")
+        self.toporun("up", path)
+        self.assertRegex(self.toporun_on_terminal("down", path), r"\r\x1b\[K\d+/\d+ \w+\r\x1b\[Kx is down: ")
+        self.toporun("up", path)
+        self.assertNotIn("\r\x1b[K", self.toporun_on_terminal("-q", "down", path))
+
     def toporun_on_terminal(self, *words, env=None):
         command = " ".join([support.TOPORUN, *words])
         return self.box.run(["script", "-qec", command, "/dev/null"], env=env).stdout

@@ -70,7 +70,11 @@ class Nodes(support.SandboxCase):
         script = 'echo out; echo err >&2; [ $TOPORUN_NODE = a ] && exit 3 || exit 5'
         done = self.toporun("exec", "lab", "--all", "--", "sh", "-c", script, status=5)
         self.assertEqual(["a | out", "b | out"], sorted(done.stdout.splitlines()))
-        self.assertEqual(["a | err", "b | err"], sorted(done.stderr.splitlines()))
+        *marked, first, second, last = done.stderr.splitlines()
+        self.assertEqual(["a | err", "b | err"], sorted(marked))
+        self.assertEqual(["exit status 3: a", "exit status 5: b", "2 of 2 nodes failed"], [first, second, last])
+        self.assertEqual("", self.toporun("exec", "lab", "--all", "--", "true").stderr)
+        self.assertEqual("", self.toporun("-q", "exec", "lab", "--all", "--", "false", status=1).stderr)
 
     def test_standard_input_reaches_the_command(self):
         self.assertEqual("HELLO\n", self.toporun("exec", "lab", "a", "--", "tr", "a-z", "A-Z", input="hello\n").stdout)
