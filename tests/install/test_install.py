@@ -25,13 +25,15 @@ class Install(unittest.TestCase):
 
     def test_files_stand_where_debian_expects_them(self):
         share = os.path.join(self.prefix, "share/toporun")
-        for folder in ("topologies", "examples", "schema"):
+        for folder in ("topologies", "examples", "schema", "python"):
             with self.subTest(folder):
                 shipped = below(os.path.join(ROOT, folder))
                 self.assertNotEqual([], shipped)
                 self.assertEqual(shipped, below(os.path.join(share, folder)))
         self.assertEqual(["CHANGELOG.md", "LICENSE", "README.md"], below(os.path.join(self.prefix, "share/doc/toporun")))
-        self.assertEqual(["bin", "share"], sorted(os.listdir(self.prefix)))
+        self.assertEqual(["toporun/lab.h"], below(os.path.join(self.prefix, "include")))
+        self.assertTrue(os.path.exists(os.path.join(share, "toporun.sh")))
+        self.assertEqual(["bin", "include", "share"], sorted(os.listdir(self.prefix)))
 
     def test_the_installed_binary_checks_the_installed_topologies(self):
         binary = os.path.join(self.prefix, "bin/toporun")
