@@ -10,13 +10,21 @@ namespace {
 constexpr std::uint32_t kSectionHeader = 0x0a0d0d0a;
 constexpr std::uint32_t kByteOrder = 0x1a2b3c4d;
 constexpr std::uint32_t kInterfaceDescription = 1;
+constexpr std::uint32_t kInterfaceStatistics = 5;
 constexpr std::uint32_t kEnhancedPacket = 6;
 
 // Options, by code and block.
 constexpr std::uint16_t kEndOfOptions = 0;
-constexpr std::uint16_t kApplication = 4;     // shb_userappl
-constexpr std::uint16_t kInterfaceName = 2;   // if_name
-constexpr std::uint16_t kTimeResolution = 9;  // if_tsresol
+constexpr std::uint16_t kApplication = 4;      // shb_userappl
+constexpr std::uint16_t kInterfaceName = 2;    // if_name
+constexpr std::uint16_t kTimeResolution = 9;   // if_tsresol
+constexpr std::uint16_t kFlags = 2;            // epb_flags
+constexpr std::uint16_t kReceived = 4;         // isb_ifrecv
+constexpr std::uint16_t kDroppedBySystem = 7;  // isb_osdrop
+constexpr std::uint16_t kDelivered = 8;        // isb_usrdeliv
+
+constexpr std::uint32_t kInbound = 1;
+constexpr std::uint32_t kOutbound = 2;
 
 /// A block as it grows: type, length, body, length again.
 class Block {
@@ -37,6 +45,14 @@ class Block {
   Block& AddOption(std::uint16_t code, std::string_view value) {
     value = value.substr(0, std::numeric_limits<std::uint16_t>::max());
     return Add(code).Add(static_cast<std::uint16_t>(value.size())).AddPadded(value);
+  }
+  template <class Number>
+  Block& AddNumber(std::uint16_t code, Number number) {
+    return AddOption(code, {reinterpret_cast<const char*>(&number), sizeof number});
+  }
+  /// High half first, in whatever byte order.
+  Block& AddTime(std::uint64_t time) {
+    return Add(static_cast<std::uint32_t>(time >> 32)).Add(static_cast<std::uint32_t>(time));
   }
   std::string Finish() {
     const auto length = static_cast<std::uint32_t>(bytes_.size() + sizeof(std::uint32_t));
@@ -69,9 +85,19 @@ std::string PcapngBlock(const PcapngInterface& interface) {
 
 std::string PcapngBlock(const PcapngPacket& packet) {
   Block block(kEnhancedPacket);
-  block.Add(packet.interface).Add(static_cast<std::uint32_t>(packet.time >> 32));
-  block.Add(static_cast<std::uint32_t>(packet.time)).Add(static_cast<std::uint32_t>(packet.bytes.size()));
-  return block.Add(packet.length).AddPadded(packet.bytes).Finish();
+  block.Add(packet.interface).AddTime(packet.time);
+  block.Add(static_cast<std::uint32_t>(packet.bytes.size())).Add(packet.length).AddPadded(packet.bytes);
+  if (packet.is_outgoing) {
+    block.AddNumber(kFlags, *packet.is_outgoing ? kOutbound : kInbound).AddOption(kEndOfOptions, "");
+  }
+  return block.Finish();
+}
+
+std::string PcapngBlock(const PcapngStatistics& statistics) {
+  Block block(kInterfaceStatistics);
+  block.Add(statistics.interface).AddTime(statistics.time);
+  block.AddNumber(kReceived, statistics.passed).AddNumber(kDroppedBySystem, statistics.lost);
+  return block.AddNumber(kDelivered, statistics.delivered).AddOption(kEndOfOptions, "").Finish();
 }
 
 }  // namespace runner

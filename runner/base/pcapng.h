@@ -2,6 +2,7 @@
 // machine's byte order, which is blocks one after another.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,7 +26,17 @@ struct PcapngPacket {
   std::uint64_t time = 0;    // since 1970, in the units of its interface
   std::uint32_t length = 0;  // as it passed; `bytes` may be less of it
   std::string_view bytes;
+  std::optional<bool> is_outgoing = {};
 };
 std::string PcapngBlock(const PcapngPacket& packet);
+
+struct PcapngStatistics {
+  std::uint32_t interface = 0;
+  std::uint64_t time = 0;       // as of its packets
+  std::uint64_t passed = 0;     // all packets
+  std::uint64_t lost = 0;       // of which so many were never read
+  std::uint64_t delivered = 0;  // and so many are in the file
+};
+std::string PcapngBlock(const PcapngStatistics& statistics);
 
 }  // namespace runner

@@ -35,7 +35,8 @@ struct TestOptions {
   int jobs = 1;
   bool here = false;  // in the namespaces of the caller, not in fresh ones
   bool keep_on_failure = false;
-  std::string evidence;  // a folder; empty: none is kept
+  std::string evidence;      // a folder; empty: none is kept
+  bool no_captures = false;  // among it
   ReportOptions report;
 };
 /// Up, check, down, for each file.

@@ -35,9 +35,11 @@ class Collector {
   Collector(const Context& context, const LabPlaces& places, std::string folder)
       : context_(context), places_(places), folder_(std::move(folder)) {}
 
-  Status Collect(const check::Verdicts& verdicts) {
+  Status Collect(const check::Verdicts& verdicts, const LabCapture* capture) {
     TRY(MakeFolders(folder_));
     AddVerdicts(verdicts);
+    // What is done from here on sends nothing, but takes time.
+    if (capture != nullptr) AddPackets(*capture);
     TRY(Write("verdicts.json", JsonPretty(check::VerdictsJson(verdicts)) + "\n"));
     TRY(AddCommand("inspect", [this](const Context& context) { return Inspect(context, places_.lab); }));
     TRY(AddCommand("status", [this](const Context& context) { return ShowStatus(context, {.lab = places_.lab}); }));
@@ -71,6 +73,26 @@ class Collector {
     for (const check::TestVerdict& test : verdicts.tests) {
       body_ += fmt::format("<tr class=\"{1}\"><td>{0}</td><td>{1}</td><td>{2}</td></tr>\n", check::XmlEscape(test.name),
                            check::VerdictName(test.verdict), check::XmlEscape(Join(check::Explain(test), "; ")));
+    }
+    body_ += "</table>\n";
+  }
+
+  void AddPackets(const LabCapture& capture) {
+    const auto nodes = capture.Write(folder_ + "/captures");
+    body_ += "<h2>packets</h2>\n";
+    if (!nodes.ok()) {
+      body_ += fmt::format("<p>{}</p>\n", check::XmlEscape(nodes.error().text()));
+      return;
+    }
+    body_ += "<table><tr><th>file</th><th>interface</th><th>packets</th><th>in the file</th></tr>\n";
+    for (const CapturedNode& node : *nodes) {
+      for (const CapturedInterface& interface : node.interfaces) {
+        std::string count = std::to_string(interface.kept);
+        if (interface.lost > 0) count += fmt::format(" ({} came too fast)", interface.lost);
+        body_ += fmt::format("<tr><td><a href=\"captures/{0}\">{0}</a></td><td>{1}</td><td>{2}</td><td>{3}</td></tr>\n",
+                             check::XmlEscape(node.file), check::XmlEscape(interface.name), interface.passed,
+                             interface.why_not.empty() ? count : check::XmlEscape(interface.why_not));
+      }
     }
     body_ += "</table>\n";
   }
@@ -145,11 +167,9 @@ class Collector {
 
 }  // namespace
 
-Result<std::string> KeepEvidence(const Context& context, const LabPlaces& places, const check::Verdicts& verdicts,
-                                 const std::string& folder) {
-  const std::string own = folder + "/" + places.lab;
-  TRY(Collector(context, places, own).Collect(verdicts).Wrap("evidence " + Quote(own)));
-  return own;
+Status KeepEvidence(const Context& context, const LabPlaces& places, const check::Verdicts& verdicts,
+                    const LabCapture* capture, const std::string& folder) {
+  return Collector(context, places, folder).Collect(verdicts, capture).Wrap("evidence " + Quote(folder));
 }
 
 }  // namespace runner

@@ -3,14 +3,15 @@
 #include <string>
 
 #include "check/verdict.h"
+#include "commands/lab_capture.h"
 #include "commands/place.h"
 
 namespace runner {
 
-/// Writes FOLDER/LAB/: the verdicts, what is not as recorded, the lab as it is (`inspect`), each node's interfaces with
-/// their counters, addresses, routes, neighbours, sockets and nftables, the lab's logs, and index.html. A tool that is
-/// not there leaves its page out and is named. The lab is up. Returns the folder.
-Result<std::string> KeepEvidence(const Context& context, const LabPlaces& places, const check::Verdicts& verdicts,
-                                 const std::string& folder);
+/// Fills the folder: the verdicts, what is not as recorded, the lab as it is (`inspect`), each node's interfaces with
+/// their counters, addresses, routes, neighbours, sockets and nftables, the lab's logs, what passed its interfaces
+/// (`capture` may be null), and index.html. A tool that is not there leaves its page out and is named. The lab is up.
+Status KeepEvidence(const Context& context, const LabPlaces& places, const check::Verdicts& verdicts,
+                    const LabCapture* capture, const std::string& folder);
 
 }  // namespace runner

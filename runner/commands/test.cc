@@ -81,7 +81,7 @@ std::string FindUnset(const Source& source, const Settings& set, const Errors& e
 
 /// One of a folder may be for those who give it what it asks for.
 Result<TestedFile, Errors> ReadFile(const Context& context, const std::string& path, bool is_of_folder) {
-  TestedFile file{.path = path, .skip = {}, .wanted = {}};
+  TestedFile file{.path = path};
   auto source = ReadSource(path);
   if (!source.ok()) return Errors{std::move(source).error()};
   auto loaded = LoadSource(*source, context.set, context.name);
@@ -130,6 +130,23 @@ Result<std::vector<TestedFile>, Errors> ReadFiles(const Context& context, const 
 
 // A run that is over before one has looked needs no line of progress.
 constexpr std::chrono::milliseconds kSilence{500};
+
+/// DIR/LAB; behind the first of several labs of one name comes a number.
+void PlaceEvidence(const std::string& folder, std::vector<TestedFile>& files) {
+  if (folder.empty()) return;
+  std::set<std::string> names;
+  for (const TestedFile& file : files) names.insert(file.wanted.topology.name);
+  std::set<std::string> taken;
+  for (TestedFile& file : files) {
+    const std::string& lab = file.wanted.topology.name;
+    std::string name = lab;
+    for (int number = 2; taken.contains(name) || (name != lab && names.contains(name)); ++number) {
+      name = fmt::format("{}-{}", lab, number);
+    }
+    taken.insert(name);
+    file.evidence = folder + "/" + name;
+  }
+}
 
 struct Running {
   std::size_t index = 0;
@@ -304,7 +321,8 @@ Ending Tell(const Context& context, const TestOptions& options, const std::vecto
 
 Ending TestFiles(const Context& context, const TestOptions& options) {
   if (options.here) TRY(CheckPrivilege(context));
-  const std::vector<TestedFile> files = TRY(ReadFiles(context, options));
+  std::vector<TestedFile> files = TRY(ReadFiles(context, options));
+  PlaceEvidence(options.evidence, files);
   const Interrupts interrupts;
   const auto begin = std::chrono::steady_clock::now();
   const bool is_text = !context.json() && !options.report.tap;

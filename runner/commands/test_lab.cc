@@ -23,6 +23,7 @@
 #include "commands/ground.h"
 #include "commands/inside.h"
 #include "commands/interrupts.h"
+#include "commands/lab_capture.h"
 #include "commands/test_environment.h"
 #include "commands/wish.h"
 #include "exec/preflight.h"
@@ -87,6 +88,7 @@ class Worker {
     const auto begin = std::chrono::steady_clock::now();
     const Interrupts interrupts;
     Live();
+    capture_.reset();
     verdicts_.took = std::chrono::steady_clock::now() - begin;
     return std::move(verdicts_);
   }
@@ -100,8 +102,13 @@ class Worker {
     if (const Errors lacks = FindLacks(context_, file_.wanted); !lacks.empty()) {
       return Add("up", check::Verdict::kSkipped, Sentences(lacks));
     }
+    // A rootless lab that stands here has no place yet where packets could pass.
+    const bool has_place = context_.ground == Ground::kMachine;
+    if (has_place) StartCapture();
     const Ending up = Up(context_, {.lab = file_.wanted.source.path});
     if (!up.errors().empty()) return Add("up", check::Verdict::kFailed, Sentences(up.errors()));
+    if (!has_place) StartCapture();
+    if (capture_) WarnOf(capture_->CatchUp());
     auto places = FindPlaces(context_, verdicts_.lab);
     if (!places.ok()) return Add("up", check::Verdict::kFailed, Sentences(places.error()));
     if (!options_.command.empty()) {
@@ -112,7 +119,7 @@ class Worker {
       RunOwnTests(*places);
     }
     const bool has_failed = verdicts_.Count(check::Verdict::kFailed) > 0;
-    if (has_failed && !options_.evidence.empty() && !Interrupts::asked()) Keep(*places);
+    if (has_failed && !file_.evidence.empty() && !Interrupts::asked()) Keep(*places);
   }
 
   void RunOwnTests(const LabPlaces& places) {
@@ -148,16 +155,31 @@ class Worker {
     verdicts_.tests.back().took = std::chrono::steady_clock::now() - begin;
   }
 
+  void StartCapture() {
+    if (file_.evidence.empty() || options_.no_captures) return;
+    auto started = LabCapture::Start(context_, verdicts_.lab);
+    if (started.ok()) {
+      capture_.emplace(std::move(*started));
+    } else {
+      WarnOf(std::move(started).error());
+    }
+  }
+
+  /// The tests go on without.
+  void WarnOf(const Status& captured) const {
+    if (captured.ok() || context_.quiet()) return;
+    *context_.err << "warning: packets are not captured: " << captured.error().text() << "\n" << std::flush;
+  }
+
   void Keep(const LabPlaces& places) {
-    std::string told;
     const Ending ending = InLab(context_, places.lab, Entry::kUse, [&](const Context& inside) -> Ending {
-      told = TRY(KeepEvidence(inside, places, verdicts_, options_.evidence));
+      TRY(KeepEvidence(inside, places, verdicts_, capture_ ? &*capture_ : nullptr, file_.evidence));
       return kExitDone;
     });
     if (!ending.errors().empty()) {
       *context_.err << "warning: " << Sentences(ending.errors()) << "\n";
     } else {
-      *context_.err << fmt::format("evidence: {}/{}/index.html\n", options_.evidence, places.lab);
+      *context_.err << fmt::format("evidence: {}/index.html\n", file_.evidence);
     }
     context_.err->flush();
   }
@@ -166,6 +188,7 @@ class Worker {
   const TestOptions& options_;
   const TestedFile& file_;
   check::Verdicts verdicts_;
+  std::optional<LabCapture> capture_;
 };
 
 void WriteAll(int fd, std::string_view bytes) {

@@ -10,9 +10,10 @@
 namespace runner {
 
 struct TestedFile {
-  std::string path;  // as it was given
-  std::string skip;  // why it is not run; empty: it is
-  WantedLab wanted;  // where it is
+  std::string path;           // as it was given
+  std::string skip = {};      // why it is not run; empty: it is
+  WantedLab wanted = {};      // where it is
+  std::string evidence = {};  // its own folder; empty: none is kept
 };
 
 /// Ends the process when the lab is down and its verdicts are written to `report`, as JSON.

@@ -349,6 +349,7 @@ class Parser {
                                              "keep what a failed lab looked like here (toporun-evidence)");
     evidence->type_name("DIR");
     test->add_flag("--no-evidence", words_.no_evidence, "keep nothing of it")->excludes(evidence);
+    test->add_flag("--no-captures", words_.test.no_captures, "without what passed its interfaces");
     AddReports(test, words_.test.report);
   }
 

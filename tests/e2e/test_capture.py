@@ -2,9 +2,8 @@
 """`capture`: packets as they pass, by tcpdump in the nodes, printed or written as one pcapng file."""
 
 import os
-import re
-import struct
 
+import packets
 import support
 
 LAB = """name: lab
@@ -14,17 +13,6 @@ nodes:
 bridges: {lan: }
 links: [{endpoints: ["a:eth0", lan]}, {endpoints: ["b:eth0", "lan:to-b"]}]
 """
-
-
-def blocks(data):
-    """[(type, body)] of a pcapng file."""
-    found = []
-    while data:
-        kind, length = struct.unpack_from("=II", data)
-        assert struct.unpack_from("=I", data, length - 4)[0] == length
-        found.append((kind, data[8:length - 4]))
-        data = data[length:]
-    return found
 
 
 class Capture(support.SandboxCase):
@@ -68,12 +56,9 @@ class Capture(support.SandboxCase):
         self.box.start(["sh", "-c", 'until [ "$(tcpdump -n -r "$1" 2>/dev/null | wc -l)" -ge 4 ]; do :; done; echo four', "sh",
                         path]).wait_for("^four$")
         self.end(running)
-        with open(path, "rb") as file:
-            found = blocks(file.read())
-        names = [re.search(rb"[ab]:eth0", body).group() for kind, body in found if kind == 1]
-        self.assertEqual([b"a:eth0", b"b:eth0"], sorted(names))
-        packets = [names[struct.unpack_from("=I", body)[0]] for kind, body in found if kind == 6]
-        self.assertEqual([b"a:eth0"] * 2 + [b"b:eth0"] * 2, sorted(packets))
+        file = packets.File(path)
+        self.assertEqual(["a:eth0", "b:eth0"], sorted(file.names))
+        self.assertEqual(["a:eth0"] * 2 + ["b:eth0"] * 2, sorted(packet.interface for packet in file.packets))
         # Another program reads the same.
         shown = self.box.run(["tcpdump", "-n", "-r", path], check=True).stdout
         self.assertEqual(2, shown.count("echo request"))

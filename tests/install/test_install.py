@@ -31,7 +31,7 @@ class Install(unittest.TestCase):
 
     def test_files_stand_where_debian_expects_them(self):
         share = os.path.join(self.prefix, "share/toporun")
-        for folder in ("topologies", "examples", "schema"):
+        for folder in ("topologies", "examples", "schema", "python"):
             with self.subTest(folder):
                 shipped = below(os.path.join(ROOT, folder))
                 self.assertNotEqual([], shipped)
@@ -40,10 +40,11 @@ class Install(unittest.TestCase):
         self.assertEqual(sorted(["README.md", "changelog.Debian.gz", "changelog.gz", "copyright", *pages]),
                          below(os.path.join(self.prefix, "share/doc/toporun")))
         others = [path for path in below(self.prefix) if not path.startswith(("share/doc/", "share/toporun/topologies/",
-                                                                              "share/toporun/examples/", "share/toporun/schema/"))]
-        self.assertEqual(["bin/toporun", "lib/systemd/system/toporun@.service", "share/bash-completion/completions/toporun",
+                                                                              "share/toporun/examples/", "share/toporun/schema/",
+                                                                              "share/toporun/python/"))]
+        self.assertEqual(["bin/toporun", "include/toporun/lab.h", "lib/systemd/system/toporun@.service", "share/bash-completion/completions/toporun",
                           "share/fish/vendor_completions.d/toporun.fish", "share/man/man1/toporun.1.gz",
-                          "share/man/man5/toporun.yaml.5.gz", "share/toporun/apparmor/toporun",
+                          "share/man/man5/toporun.yaml.5.gz", "share/toporun/apparmor/toporun", "share/toporun/toporun.sh",
                           "share/zsh/vendor-completions/_toporun"], others)
         self.assertTrue(os.path.isdir(os.path.join(self.prefix, "etc/toporun")))
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <map>
 
+#include "base/pcapng.h"
+
 namespace runner {
 namespace {
 
@@ -56,6 +58,16 @@ struct Merged {
     EXPECT_TRUE(merger.Begin().ok());
   }
 };
+
+TEST(Pcapng, TellsThePacketsDirectionAndTheInterfacesStatistics) {
+  const auto blocks =
+      Blocks(PcapngBlock(PcapngPacket{.interface = 2, .time = 5, .length = 9, .bytes = "abc", .is_outgoing = true}) +
+             PcapngBlock(PcapngStatistics{.interface = 2, .time = 5, .passed = 7, .lost = 3, .delivered = 4}));
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_EQ(blocks[0].body, Words({2, 0, 5, 3, 9}) + std::string("abc\0", 4) + Words({0x00040002, 2, 0}));
+  EXPECT_EQ(blocks[1].type, 5U);
+  EXPECT_EQ(blocks[1].body, Words({2, 0, 5, 0x00080004, 7, 0, 0x00080007, 3, 0, 0x00080008, 4, 0, 0}));
+}
 
 TEST(PcapMerger, NamesEachInterfaceAndKeepsEachPacketsTimeAndLength) {
   Merged merged({"a:eth0", "b:eth0"});
