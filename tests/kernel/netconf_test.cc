@@ -28,8 +28,8 @@ TEST(Netconf, IsThatOfTheSocketsNamespace) {
     Shell(
         "ip netns add a; echo 1 > /proc/sys/net/ipv4/ip_forward; ip netns exec a sh -c "
         "'echo 0 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'");
-    const Namespace a = *Namespace::OpenPath("/run/netns/a");
-    NetlinkSocket there = *NetlinkSocket::OpenIn(a);
+    const Namespace a = std::move(Namespace::OpenPath("/run/netns/a")).value();
+    NetlinkSocket there = std::move(NetlinkSocket::OpenIn(a)).value();
     NetlinkSocket here = test::Socket();
     EXPECT_FALSE(*ReadForwarding(there, AF_INET));
     EXPECT_TRUE(*ReadForwarding(there, AF_INET6));

@@ -120,7 +120,7 @@ TEST(PhysicalGraph, ACardIsASettingThatGoesBackBeforeItsNamespace) {
   }
   const auto former = PhysicalAttributes{.device = {.name = "eth9", .mtu = 1400}, .card = "eth9", .lent = false};
   for (RecordEntry& entry : record) {
-    if (entry.resource.id.kind == Kind::kPhysical) entry.former = former;
+    if (entry.resource.id.kind == Kind::kPhysical) entry.former = Attributes(former);
   }
   const Plan plan = MakePlan({}, record, seen, Purpose::kDown);
   std::vector<std::string> order;
