@@ -1,4 +1,4 @@
-# ctest: timeout=120
+# ctest: timeout=400
 """What shells offer: commands, options, labs, nodes, interfaces and processes, by the scripts of `completion`."""
 
 import os
@@ -90,7 +90,7 @@ class Completion(support.SandboxCase):
         self.write("wanted.yaml", LAB, folder)
         path = f"{os.path.dirname(support.TOPORUN)}:{support.ENVIRONMENT['PATH']}"
         done = self.box.run(["zsh", "-f", "-c", ZSH, "zsh", load, *lines], check=True, cwd=folder,
-                            env={"PATH": path, "TERM": "xterm", "COLUMNS": "200"})
+                            env={"PATH": path, "TERM": "xterm", "COLUMNS": "200"}, limit=180)
         answers = []
         for screen in done.stdout.split("== asked\n")[1:]:
             plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\x1b[=>]|[\r\x07\x08]", " ", screen)

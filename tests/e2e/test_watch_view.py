@@ -125,7 +125,7 @@ class WatchView(support.SandboxCase):
 
     def pid(self):
         """Of the command, in the machine."""
-        return self.box.run(["pgrep", "-f", "-n", f"{support.TOPORUN} watch lab"], check=True).stdout.strip()
+        return self.box.run(["pgrep", "-f", "-o", f"{support.TOPORUN} watch lab"], check=True).stdout.strip()
 
     def ends(self, status):
         """It has ended with this status and left the terminal as it was."""
@@ -208,7 +208,7 @@ class WatchView(support.SandboxCase):
 
     def test_signals_leave_the_terminal_as_it_was(self):
         self.toporun("up", self.write("lab.yaml", LAB))
-        for name, status in (("TERM", 130), ("INT", 130), ("HUP", 128 + signal.SIGHUP), ("QUIT", 128 + signal.SIGQUIT)):
+        for name, status in (("TERM", 130), ("INT", 130), ("HUP", -signal.SIGHUP), ("QUIT", -signal.SIGQUIT)):
             with self.subTest(name):
                 self.start()
                 self.shows(r"^b:eth1 -- lan:port1 +up ")
