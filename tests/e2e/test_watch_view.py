@@ -1,5 +1,4 @@
 # ctest: label=long timeout=600
-# ctest: timeout=240
 """`watch` on a terminal: a page of the lab as it is, in the size of the terminal, which is left as it was."""
 
 import codecs
