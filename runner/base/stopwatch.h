@@ -37,7 +37,7 @@ bool IsTiming();
 const std::vector<TimedPart>& TimedParts();
 /// What another process of the same run has measured.
 void AddTimedParts(const std::vector<TimedPart>& parts);
-/// A table: seconds, share of `total`, how often, what. What no part accounts for is its last line but those within.
+/// A table: seconds, share of `total`, how often, what; then what no part accounts for, `total`, and the parts within.
 std::vector<std::string> TimingTable(const std::vector<TimedPart>& parts, double total);
 
 }  // namespace runner
