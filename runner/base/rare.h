@@ -10,9 +10,13 @@ template <class T>
 class Rare {
  public:
   Rare() = default;
+  // From and to what an optional is made of and from, as freely as that.
+  // NOLINTBEGIN(google-explicit-constructor)
   Rare(std::nullopt_t) {}
   Rare(T value) : value_(std::make_unique<T>(std::move(value))) {}
   Rare(std::optional<T> value) : value_(value ? std::make_unique<T>(*std::move(value)) : nullptr) {}
+  operator std::optional<T>() const { return value_ ? std::optional<T>(*value_) : std::nullopt; }
+  // NOLINTEND(google-explicit-constructor)
   Rare(const Rare& other) : value_(other.value_ ? std::make_unique<T>(*other.value_) : nullptr) {}
   Rare(Rare&&) noexcept = default;
   Rare& operator=(Rare other) noexcept {
@@ -26,7 +30,6 @@ class Rare {
   T& operator*() { return *value_; }
   const T* operator->() const { return value_.get(); }
   T* operator->() { return value_.get(); }
-  operator std::optional<T>() const { return value_ ? std::optional<T>(*value_) : std::nullopt; }
 
   void reset() { value_.reset(); }
   T& emplace() { return *(value_ = std::make_unique<T>()); }

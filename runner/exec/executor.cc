@@ -312,9 +312,9 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
       outcome.report.errors.push_back(std::move(observed).error());
       break;
     }
-    Plan made = Within(MakePlan(wish, record, *observed, purpose), only);
-    if (round == 0) outcome.first = std::move(made);
-    const Plan& plan = round == 0 ? outcome.first : made;
+    Plan later_plan;
+    Plan& plan = round == 0 ? outcome.first : later_plan;
+    plan = Within(MakePlan(wish, record, *observed, purpose), only);
     if (round == 0) {
       observed_before = std::move(*observed);
       outcome.report.errors = plan.conflicts;
@@ -404,9 +404,9 @@ Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
       outcome.report.errors.push_back(std::move(observed).error());
       return outcome;
     }
-    Plan made = MakePlan(nothing, record, *observed, Purpose::kDown);
-    if (round == 0) outcome.first = std::move(made);
-    const Plan& plan = round == 0 ? outcome.first : made;
+    Plan later_plan;
+    Plan& plan = round == 0 ? outcome.first : later_plan;
+    plan = MakePlan(nothing, record, *observed, Purpose::kDown);
     if (plan.actions.empty()) {
       if (is_complete) return outcome;
       is_complete = true;
