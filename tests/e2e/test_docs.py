@@ -19,7 +19,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", *sorted(
 NOT_RUN = {"CONTRIBUTING.md": 1, "README.md": 1, "docs/command-line.md": 1, "docs/cookbook.md": 1, "docs/performance.md": 1,
            "docs/quick-start.md": 1, "docs/testing.md": 1}
 # A block without commands is in one of these.
-LANGUAGES = {"yaml", "text", "json", "python", "sh", "netplan", "containerlab", "mininet", "mermaid", "ini"}
+LANGUAGES = {"yaml", "text", "json", "python", "sh", "netplan", "containerlab", "mininet", "mermaid", "ini", "cpp"}
 PROMPT = re.compile(r"([#$]) (.*)")
 FILE = re.compile(r"`([\w./-]+\.\w+)`(, at its end)?:$")
 MARK = re.compile(r"<!-- (not run|needs|output): (.+?) -->")
