@@ -47,7 +47,8 @@ class Case(support.SandboxCase):
 
 class Views(Case):
     def test_files_are_the_nodes_own_and_the_hosts_stay_as_they_are(self):
-        self.box.run(["sh", "-c", "echo of the host >/etc/motd"], check=True)
+        # The machine may have FRR of its own.
+        self.box.run(["sh", "-c", "echo of the host >/etc/motd; rm -rf /etc/frr"], check=True)
         before = self.box.snapshot()
         roots = self.box.run(["ls", "-a", "/"]).stdout
         self.up({
