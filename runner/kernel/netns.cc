@@ -72,9 +72,9 @@ Status Namespace::Enter() const {
   return {};
 }
 
-Result<InNamespace> InNamespace::Enter(const Namespace& place) {
+Result<InNamespace> InNamespace::Enter(int netns) {
   Fd home = TRY(OpenFile(kOwnNamespace, O_RDONLY));
-  TRY(place.Enter());
+  if (setns(netns, CLONE_NEWNET) != 0) return SystemError(errno, "enter a network namespace");
   return InNamespace(std::move(home));
 }
 

@@ -47,7 +47,9 @@ class Namespace {
 /// way back: to go on in the wrong namespace would change somebody else's network.
 class InNamespace {
  public:
-  static Result<InNamespace> Enter(const Namespace& place);
+  static Result<InNamespace> Enter(const Namespace& place) { return Enter(place.fd()); }
+  /// By a descriptor of it that stays the caller's.
+  static Result<InNamespace> Enter(int netns);
   /// A fresh one, that nothing else holds.
   static Result<InNamespace> EnterNew();
   InNamespace(InNamespace&&) = default;

@@ -20,6 +20,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/netns.h"
 #include "uplink/tap.h"
 
 namespace runner {
@@ -117,7 +118,7 @@ bool IsBeyondATap(std::string_view feature) {
 }  // namespace
 
 Result<Fd> OpenPacketEnd(int netns, const std::string& name) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   // Of no protocol until it is bound: else it would begin with the frames of every interface.
   Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return SystemError(errno, "open a packet socket");
@@ -135,7 +136,7 @@ Result<Fd> OpenPacketEnd(int netns, const std::string& name) {
 }
 
 Status LimitOffloads(int netns, const std::string& name) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
   const auto names = TRY(FeatureNames(socket.get(), name));

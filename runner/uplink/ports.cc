@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "kernel/netns.h"
 #include "uplink/sockets.h"
 #include "uplink/supervisor.h"
 #include "uplink/tap.h"
@@ -117,7 +118,7 @@ Result<int> FirstUnprivilegedPort() {
 Result<std::vector<Fd>> BindLowPorts(const ForwardSpec& forward, int outer_netns) {
   std::vector<Fd> bound;
   if (outer_netns < 0) return bound;
-  const auto inside = TRY(InNetns::Enter(outer_netns));
+  const auto inside = TRY(InNamespace::Enter(outer_netns));
   if (forward.first_host_port >= TRY(FirstUnprivilegedPort())) return bound;
   for (int port = forward.first_host_port; port <= forward.last_host_port; ++port) {
     bound.push_back(TRY(TryPort(forward.protocol, forward.host_address, static_cast<std::uint16_t>(port))));
@@ -126,9 +127,9 @@ Result<std::vector<Fd>> BindLowPorts(const ForwardSpec& forward, int outer_netns
 }
 
 Status CheckPortsFree(const std::vector<ForwardSpec>& forwards, int outer_netns) {
-  std::optional<Result<InNetns>> inside;
+  std::optional<Result<InNamespace>> inside;
   if (outer_netns >= 0) {
-    inside.emplace(InNetns::Enter(outer_netns));
+    inside.emplace(InNamespace::Enter(outer_netns));
     if (!*inside) return std::move(inside->error());
   }
   // All at once: two forwards that want the same port are found, too.

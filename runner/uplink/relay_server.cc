@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/netns.h"
 #include "uplink/packet.h"
 #include "uplink/sockets.h"
 #include "uplink/tap.h"
@@ -49,7 +50,7 @@ RelayServer::~RelayServer() {
 }
 
 Status RelayServer::Listen(int node_netns, const std::vector<IpAddress>& addresses) {
-  const auto inside = TRY(InNetns::Enter(node_netns));
+  const auto inside = TRY(InNamespace::Enter(node_netns));
   for (const IpAddress& address : addresses) {
     udp_.push_back(TRY(Bound(address, SOCK_DGRAM)));
     loop_.Watch(udp_.back().get(), POLLIN, [this, fd = udp_.back().get()](short) { ReceiveUdp(fd); });

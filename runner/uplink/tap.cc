@@ -5,16 +5,15 @@
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
 
+#include "kernel/netns.h"
 #include "uplink/offload.h"
 
 namespace runner {
@@ -75,19 +74,8 @@ Result<Fd> Attach(const std::string& name, int flags) {
 
 }  // namespace
 
-Result<InNetns> InNetns::Enter(int netns) {
-  Fd before = TRY(OpenFile("/proc/thread-self/ns/net", O_RDONLY));
-  if (setns(netns, CLONE_NEWNET) != 0) return SystemError(errno, "enter the network namespace");
-  return InNetns(std::move(before));
-}
-
-InNetns::~InNetns() {
-  // A thread that could not go back would work in the wrong namespace from here on.
-  if (before_.is_open() && setns(before_.get(), CLONE_NEWNET) != 0) std::abort();
-}
-
 Status CreateTap(int netns, const std::string& name, const MacAddress& mac, std::uint32_t mtu) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   const Fd tap = TRY(Attach(name, kTapFlags | IFF_TUN_EXCL));
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
@@ -108,7 +96,7 @@ Status CreateTap(int netns, const std::string& name, const MacAddress& mac, std:
 }
 
 Status CreatePersistentTap(int netns, const std::string& name, const TapSettings& settings) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   const Fd tap = TRY(OpenDevice());
   const int queues = settings.multi_queue ? IFF_MULTI_QUEUE : 0;
   TRY(Bind(tap, name, (settings.tun ? IFF_TUN : IFF_TAP) | IFF_NO_PI | IFF_TUN_EXCL | queues));
@@ -120,7 +108,7 @@ Status CreatePersistentTap(int netns, const std::string& name, const TapSettings
 }
 
 Result<Fd> OpenTap(int netns, const std::string& name) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
   ifreq request = Request(name);
@@ -132,7 +120,7 @@ Result<Fd> OpenTap(int netns, const std::string& name) {
 }
 
 Status WaitForCarrier(int netns, const std::string& name, int limit_ms) {
-  const auto inside = TRY(InNetns::Enter(netns));
+  const auto inside = TRY(InNamespace::Enter(netns));
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
   for (int waited = 0; waited <= limit_ms; ++waited) {

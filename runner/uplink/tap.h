@@ -33,18 +33,4 @@ Result<Fd> OpenTap(int netns, const std::string& name);
 /// Waits until the tap, if it is up, sends what it is given: the kernel notices a new carrier some time after OpenTap,
 /// and drops every frame until then.
 Status WaitForCarrier(int netns, const std::string& name, int limit_ms);
-
-/// The calling thread inside another network namespace, for a scope.
-class InNetns {
- public:
-  static Result<InNetns> Enter(int netns);
-  InNetns(InNetns&&) = default;
-  InNetns& operator=(InNetns&&) = delete;
-  ~InNetns();
-
- private:
-  explicit InNetns(Fd before) : before_(std::move(before)) {}
-  Fd before_;
-};
-
 }  // namespace runner

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernel/netns.h"
 #include "tests/kernel/uplink/network.h"
 #include "tests/unit/uplink/frame.h"
 #include "uplink/tap.h"
@@ -19,7 +20,7 @@ namespace {
 class Injector {
  public:
   explicit Injector(const Network& network) : mac_(network.spec.mac) {
-    const auto inside = InNetns::Enter(network.node());
+    const auto inside = InNamespace::Enter(network.node());
     socket_.Reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     EXPECT_TRUE(socket_.is_open());
     to_.sll_family = AF_PACKET;

@@ -1,5 +1,6 @@
 // The network that the other files of this folder test in, and the program's second role as the helper.
 #include "tests/kernel/uplink/network.h"
+#include "kernel/netns.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -53,7 +54,7 @@ Fd OpenNamespace(const std::string& name) {
 }
 
 Fd Opened(int netns, int type, bool ipv6) {
-  const auto inside = InNetns::Enter(netns);
+  const auto inside = InNamespace::Enter(netns);
   EXPECT_TRUE(inside);
   return Fd(::socket(ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }

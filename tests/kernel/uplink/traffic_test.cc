@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/fd.h"
+#include "kernel/netns.h"
 #include "tests/kernel/uplink/network.h"
 #include "uplink/tap.h"
 
@@ -134,7 +135,7 @@ TEST_P(UplinkTraffic, FramesOfAVlanAreNotTakenForTheLabsOwn) {
     Network network(1500, GetParam());
     network.Start();
     const Fd server = UdpSocket(network.world(), Network::kWorld, 7001);
-    const auto inside = InNetns::Enter(network.node());
+    const auto inside = InNamespace::Enter(network.node());
     ASSERT_TRUE(inside);
     const Fd raw(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     sockaddr_ll address = {};
@@ -151,7 +152,7 @@ TEST_P(UplinkTraffic, FramesOfAVlanAreNotTakenForTheLabsOwn) {
 
 // Without privilege, in the namespace that the uplink leaves by; a new one allows them to no group.
 void AllowPings(const Network& network) {
-  const auto inside = InNetns::Enter(network.host());
+  const auto inside = InNamespace::Enter(network.host());
   ASSERT_TRUE(inside);
   // A group that this user namespace does not have is refused.
   const bool all = WriteExisting("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").ok();
@@ -244,7 +245,7 @@ TEST_P(UplinkTraffic, Case17SegmentsFitTheNarrowestLinkOfTheLab) {
 
 // Every ICMP packet that comes to the namespace.
 Fd RawIcmp(int netns) {
-  const auto inside = InNetns::Enter(netns);
+  const auto inside = InNamespace::Enter(netns);
   EXPECT_TRUE(inside);
   Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
   EXPECT_TRUE(socket.is_open());
