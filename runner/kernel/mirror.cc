@@ -105,10 +105,16 @@ Status MirrorFolder(const std::string& path, const std::vector<std::string>& lef
   const Fd old = TRY(OpenFile(path, O_PATH | O_DIRECTORY));
   struct stat info {};
   if (fstat(old.get(), &info) != 0) return SystemError(errno, "look at " + Quote(path));
-  const std::vector<std::string> names = TRY(ListEntries(PathOf(old)));
+  auto names = ListEntries(PathOf(old));
+  if (!names.ok() && names.error().code == EACCES) {
+    // A daemon's own folder, say: who may not look into it finds it empty.
+    missing.push_back(SystemError(EACCES, "read " + Quote(path)).text());
+    names = std::vector<std::string>();
+  }
+  TRY(names);
   TRY(MountTmpfs(path, info.st_mode));
   TakeOwner(path, info);
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     if (std::ranges::find(left_out, name) != left_out.end()) continue;
     if (Status shown = ShowEntry(old, name, path + "/" + name); !shown.ok()) missing.push_back(shown.error().text());
   }

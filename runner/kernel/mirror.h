@@ -27,7 +27,7 @@ Status ShowEntry(const Fd& old, const std::string& name, const std::string& to);
 Status CopyLink(const Fd& folder, const std::string& name, const std::string& to);
 
 /// A tmpfs over `path`, which is not the root; its entries, but for `left_out`, are shown in it. Those that cannot be
-/// are told in `missing`.
+/// are told in `missing`; so is a folder that must not be read, and it is empty then.
 Status MirrorFolder(const std::string& path, const std::vector<std::string>& left_out,
                     std::vector<std::string>& missing);
 /// The same for the root, which the calling process gets another one of.

@@ -284,9 +284,9 @@ nodes:
   a: {processes: {p: {command: [sh, -c, 'trap "" TERM; echo ready; while :; do sleep 0.2; done'], stop_grace_period: 1s,
       healthcheck: {log: ready}}}}
 """)
-        self.toporun("up", path)
+        self.toporun_on_terminal("up", path)  # whose labs are the terminal's user's
         self.assertRegex(self.toporun_on_terminal("down", path), r"\r\x1b\[K\d+/\d+ \w+\r\x1b\[Kx is down: ")
-        self.toporun("up", path)
+        self.toporun_on_terminal("up", path)
         self.assertNotIn("\r\x1b[K", self.toporun_on_terminal("-q", "down", path))
 
     def toporun_on_terminal(self, *words, env=None):
