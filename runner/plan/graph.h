@@ -23,7 +23,7 @@ struct GraphInputs {
   /// The fingerprint of the key in each `preshared_key_file`.
   std::map<std::string, std::string> preshared_keys = {};
   /// What the files hold that the lab's file names as `source`, by the name as it stands there.
-  std::map<std::string, std::string> sources;
+  std::map<std::string, std::string> sources = {};
   /// Where relative paths of the lab's file begin; absolute.
   std::string folder = "/";
 };

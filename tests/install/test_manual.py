@@ -1,4 +1,4 @@
-# ctest: timeout=120
+# ctest: timeout=300
 """The manual pages say what `--help`, the schema and the sources say, no more and no less, and groff and man have nothing to
 complain about."""
 

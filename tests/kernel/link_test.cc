@@ -151,7 +151,9 @@ TEST(Link, AgeingIsNotReadWhileTheSpanningTreeChanges) {
       const auto read = ReadLink(socket, "br0");
       ASSERT_TRUE(read.ok() && *read && (*read)->bridge);
       has_changed = is_changing();
-      if (has_changed) EXPECT_EQ((*read)->bridge->ageing, std::nullopt);
+      if (has_changed) {
+        EXPECT_EQ((*read)->bridge->ageing, std::nullopt);
+      }
     }
     EXPECT_TRUE(has_changed);
   });

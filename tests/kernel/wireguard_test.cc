@@ -54,9 +54,13 @@ std::string Wg(const std::string& what) {
 TEST(Wireguard, WithoutItTheKernelSaysSo) {
   InSandbox([] {
     const auto socket = WireguardSocket::Open();
-    if (!socket.ok()) EXPECT_EQ(socket.error().code, EOPNOTSUPP) << socket.error().text();
+    if (!socket.ok()) {
+      EXPECT_EQ(socket.error().code, EOPNOTSUPP) << socket.error().text();
+    }
     const auto derived = DerivePublicKeys(std::vector{PrivateKey(1)});
-    if (!derived.ok()) EXPECT_EQ(derived.error().code, EOPNOTSUPP) << derived.error().text();
+    if (!derived.ok()) {
+      EXPECT_EQ(derived.error().code, EOPNOTSUPP) << derived.error().text();
+    }
   });
 }
 
