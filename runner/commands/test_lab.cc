@@ -105,8 +105,13 @@ class Worker {
     // A rootless lab that stands here has no place yet where packets could pass.
     const bool has_place = context_.ground == Ground::kMachine;
     if (has_place) StartCapture();
-    const Ending up = Up(context_, {.lab = file_.wanted.source.path});
-    if (!up.errors().empty()) return Add("up", check::Verdict::kFailed, Sentences(up.errors()));
+    // What a failed `up` did is a part of the evidence; it is taken down afterwards, as always.
+    const bool keeps = !file_.evidence.empty() || options_.keep_on_failure;
+    const Ending up = Up(context_, {.lab = file_.wanted.source.path, .keep = keeps});
+    if (!up.errors().empty()) {
+      Add("up", check::Verdict::kFailed, Sentences(up.errors()));
+      return KeepIfFailed();
+    }
     if (!has_place) StartCapture();
     if (capture_) WarnOf(capture_->CatchUp());
     auto places = FindPlaces(context_, verdicts_.lab);
@@ -118,8 +123,14 @@ class Worker {
     } else {
       RunOwnTests(*places);
     }
+    KeepIfFailed();
+  }
+
+  void KeepIfFailed() {
     const bool has_failed = verdicts_.Count(check::Verdict::kFailed) > 0;
-    if (has_failed && !file_.evidence.empty() && !Interrupts::asked()) Keep(*places);
+    if (!has_failed || file_.evidence.empty() || Interrupts::asked()) return;
+    // An `up` that was refused before its first change left nothing to look at.
+    if (auto places = FindPlaces(context_, verdicts_.lab); places.ok()) Keep(*places);
   }
 
   void RunOwnTests(const LabPlaces& places) {

@@ -132,8 +132,10 @@ class Run {
 
   /// What a setting was before the lab first touched it.
   std::optional<Attributes> FormerOf(const Action& action) {
-    // One that was given back just now is read anew: it may be another one.
-    if (action.replaces && action.resource.kind() == Kind::kPhysical) return backend_.ReadFormer(action.resource);
+    // A card that is taken is read now: what is on record may be of another one, which was given back just now or in a
+    // run that ended before it could say so.
+    const bool is_taken = action.replaces || !action.before;
+    if (is_taken && action.resource.kind() == Kind::kPhysical) return backend_.ReadFormer(action.resource);
     if (action.former || !Traits(action.resource.kind()).is_setting) return action.former;
     // Not there when the run began: its device has been made since.
     return action.before ? action.before : backend_.ReadFormer(action.resource);

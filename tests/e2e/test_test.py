@@ -75,6 +75,34 @@ class Test(support.SandboxCase):
         self.read_junit(junit)
         self.assertNothingLeft(before)
 
+    def test_an_up_that_fails_leaves_its_evidence_too(self):
+        before = self.box.snapshot()
+        path = self.write("sick.yaml", """name: sick
+nodes:
+  a:
+    interfaces: {eth0: {type: dummy, addresses: [10.0.0.1/24]}}
+    processes:
+      server:
+        command: [sh, -c, "echo no such thing as a configuration; exec sleep 1000"]
+        healthcheck: {tcp: "10.0.0.1:9", interval: 50ms, retries: 3}
+tests: {never: {from: a, ping: 10.0.0.1}}
+""", self.work)
+        evidence = os.path.join(self.work, "evidence")
+        done = self.toporun("test", path, "--evidence", evidence, status=1)
+        self.assertRegex(done.stdout, r"FAIL  up .*\n(.*\n)* +.*a/server")
+        self.assertIn(f"evidence: {evidence}/sick/index.html", done.stderr)
+        with open(f"{evidence}/sick/index.html", encoding="utf-8") as file:
+            page = file.read()
+        for text in ("no such thing as a configuration", "10.0.0.1/24", "a/server"):
+            self.assertIn(text, page)
+        with open(f"{evidence}/sick/inspect.json", encoding="utf-8") as file:
+            self.assertEqual(["a"], [node["node"] for node in json.load(file)["nodes"]])
+        self.assertNothingLeft(before)
+        # Refused before the first change: there is nothing to look at.
+        taken = self.write("taken.yaml", "name: taken\nnodes: {a: {uplink: {type: slirp, forwards: [{listen: '1-70000'}]}}}\n", self.work)
+        self.toporun("test", taken, "--evidence", evidence, status=3)
+        self.assertEqual(["sick"], os.listdir(evidence))
+
     def read_junit(self, path):
         try:
             import junitparser

@@ -117,6 +117,11 @@ const std::map<std::string, std::vector<Replacement>>& Edits() {
       {"attach-process", {{"10.9.0.2/24", "10.9.0.3/24"}, {"10.9.0.1/24", "10.9.0.4/24"}}},
       {"ci-job", {{"mtu: \"${MTU:-1400}\"", "mtu: 1300"}, {"192.168.7.2/24", "192.168.7.3/24"}}},
       {"first-lab", {{"10.0.1.2/24", "10.0.1.3/24"}, {"forwarding: true", "forwarding: {ipv6: true}"}}},
+      {"physical",
+       {{"device: card0,", "device: card2, txqueuelen: 55,"},
+        {"mtu: 1350, mac: \"02:00:00:00:08:01\"", "mtu: 1300"},
+        {"forwarding: true", "forwarding: {ipv6: true}"},
+        {"fd08:11::9/64", "fd08:11::8/64"}}},
       {"everything",
        {{"rp_filter: 2", "rp_filter: 1"},
         {"mtu: 1400", "mtu: 1300"},
@@ -181,6 +186,23 @@ pid_t StartGuest() {
   return child;
 }
 
+/// Cards of the host for a lab that takes them, each used before, in a way of its own.
+void MakeCards() {
+  Shell(R"(set -e; sysctl -qw net.ipv6.conf.default.accept_dad=0
+  for n in 0 1 2; do
+    ip link add card$n type veth peer name far$n
+    sysctl -qw net.ipv6.conf.far$n.disable_ipv6=1
+    ip link set card$n mtu 140$n txqueuelen 7$n alias "the way out"
+    ip address add 10.8.1$n.1/24 brd + dev card$n; ip address add fd08:1$n::2/64 dev card$n nodad
+    ip link set far$n up
+  done
+  for n in 0 1; do
+    ip link set card$n up
+    ip route add 10.66.1$n.0/24 via 10.8.1$n.7 dev card$n metric 5
+    ip -6 route add fd66:1$n::/64 via fd08:1$n::7 dev card$n mtu 1300
+  done)");
+}
+
 }  // namespace
 
 std::vector<std::string> TrialNames() {
@@ -220,6 +242,7 @@ Trial MakeTrial(const std::string& name) {
   trial.text = *text;
   trial.edited = Apply(name, *text);
   if (text->find("${PID") != std::string::npos) setenv("PID", std::to_string(StartGuest()).c_str(), 1);
+  if (text->find("type: physical") != std::string::npos) MakeCards();
   // Three tell as much as eight.
   if (name == "star") trial.set = {{"HOSTS", "3"}};
   return trial;

@@ -279,5 +279,28 @@ TEST_F(Converging, RunsACommandThatAKilledRunDidNotReach) {
   EXPECT_THAT(backend_.calls, ElementsAre("+ namespace b", "+ exec a/1"));
 }
 
+// The kill came between a card's return to the host and the record of it; the file asks for another one by now.
+TEST_F(Converging, ReadsACardAnewWhenARunWasKilledThatGaveAnotherBack) {
+  const auto wan = [](const std::string& card, bool lent) {
+    PhysicalAttributes physical;
+    physical.device.ns = "lab.a";
+    physical.device.name = "wan0";
+    physical.card = card;
+    physical.lent = lent;
+    return Resource{.id = {.kind = Kind::kPhysical, .name = "a:wan0"},
+                    .attributes = physical,
+                    .dependencies = {{.id = Space("a").id}},
+                    .at = {}};
+  };
+  ASSERT_TRUE(Up({Space("a")}).report.ok());
+  ASSERT_TRUE(journal_.Begin(wan("card0", true), wan("card0", false).attributes));
+  ASSERT_TRUE(journal_.Made(wan("card0", true).id, wan("card0", true).attributes));
+  ASSERT_TRUE(Up({Space("a"), wan("card2", true)}).report.ok());
+  const RecordEntry* entry = journal_.Find(wan("card2", true).id);
+  ASSERT_NE(entry, nullptr);
+  // This backend's host has no card to read.
+  EXPECT_FALSE(entry->former.has_value());
+}
+
 }  // namespace
 }  // namespace runner
