@@ -87,7 +87,8 @@ Result<WatchReading, Errors> ReadWatched(const Context& context, const std::stri
   for (const Json& process : told["processes"]) {
     auto cells = process.get<std::vector<std::string>>();
     const std::pair key(cells[0], cells[1]);
-    reading.processes[key] = {cells.begin() + 2, cells.end()};
+    // Since when is in `ps` alone.
+    reading.processes[key] = {cells.begin() + 2, cells.end() - 1};
   }
   return reading;
 }

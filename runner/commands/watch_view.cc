@@ -22,7 +22,7 @@ std::vector<WatchTable> EmptyTables() {
       {.heading = "NOT AS RECORDED", .columns = {}, .rows = {}},
       {.heading = "CHANGED FOR A WHILE", .columns = {}, .rows = {}},
       {.heading = "NODE",
-       .columns = {{"KIND", 6}, {"INTERFACES", 10}, {"IN bit/s", -8}, {"OUT bit/s", -9}},
+       .columns = {{"KIND", 6}, {"INTERFACES", 12}, {"IN bit/s", -8}, {"OUT bit/s", -9}},
        .rows = {}},
       {.heading = "LINK", .columns = {{"STATE", 10}, {"→ bit/s", -7}, {"← bit/s", -7}, {"DROPPED", -8}}, .rows = {}},
       {.heading = "UPLINK",

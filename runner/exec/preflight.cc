@@ -47,7 +47,8 @@ struct FindNeed {
   }
 };
 
-/// Each object whose kind the kernel lacks, by a trial in a scratch namespace; only what the plan needs is tried.
+/// Each place of the file that asks for what the kernel lacks, by a trial in a scratch namespace; only what the plan
+/// needs is tried.
 Errors CheckKernel(const Plan& plan) {
   std::map<std::string, std::vector<const Resource*>> needs;
   for (const Action& action : plan.actions) {
@@ -60,8 +61,12 @@ Errors CheckKernel(const Plan& plan) {
   Errors errors;
   for (const machine::Feature& feature : machine::ProbeNeeds(names)) {
     if (feature.level != machine::Level::kMissing) continue;
-    for (const Resource* resource : needs[feature.name]) {
-      errors.push_back(Refusal(*resource, "use " + feature.name, feature.detail, feature.remedy));
+    // One line of the file may stand for a thousand objects.
+    std::map<Position, std::vector<const Resource*>> places;
+    for (const Resource* resource : needs[feature.name]) places[resource->at].push_back(resource);
+    for (const auto& [at, asked] : places) {
+      errors.push_back(Refusal(*asked.front(), "use " + feature.name, feature.detail, feature.remedy));
+      if (asked.size() > 1) errors.back().where += fmt::format(" and {} more", asked.size() - 1);
       errors.back().code = EOPNOTSUPP;
     }
   }

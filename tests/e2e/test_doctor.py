@@ -35,6 +35,18 @@ class Doctor(support.SandboxCase):
             if done.returncode == 0:
                 self.box.run(["ip", "-n", "scratch", "link", "del", "x"], check=True)
 
+    def test_what_a_range_of_nodes_lacks_is_one_error(self):
+        found = self.features()
+        kinds = {"dummy": "", "vrf": ", table: 10", "vti": ", local: 192.0.2.1, remote: 192.0.2.2"}
+        missing = [kind for kind in kinds if found[f"link {kind}"]["state"] == "missing"]
+        if not missing:
+            self.skipTest("this kernel has " + ", ".join(kinds))
+        kind = missing[0]
+        path = self.write("lab.yaml", f"name: lab\nnodes:\n  h[1-50]:\n    interfaces: {{x0: {{type: {kind}{kinds[kind]}}}}}\n")
+        done = self.toporun("up", path, status=1)
+        self.assertEqual(1, done.stderr.count(f"use link {kind}"), done.stderr)
+        self.assertRegex(done.stderr, rf"lab\.yaml:4:\d+: \S+ h1:x0 and 49 more: use link {kind}: ")
+
     def test_what_is_taken_away_is_named_with_its_remedy(self):
         self.assertEqual("works", self.features()["tap device"]["state"])
         self.box.run(["mount", "-t", "tmpfs", "tmpfs", "/dev/net"], check=True)

@@ -80,11 +80,13 @@ class Test(support.SandboxCase):
         path = self.write("sick.yaml", """name: sick
 nodes:
   a:
-    interfaces: {eth0: {type: dummy, addresses: [10.0.0.1/24]}}
+    interfaces: {eth0: {addresses: [10.0.0.1/24]}}
     processes:
       server:
         command: [sh, -c, "echo no such thing as a configuration; exec sleep 1000"]
-        healthcheck: {tcp: "10.0.0.1:9", interval: 50ms, retries: 3}
+        healthcheck: {tcp: 9, interval: 50ms, retries: 3}
+  b:
+links: [{endpoints: ["a:eth0", "b:eth0"]}]
 tests: {never: {from: a, ping: 10.0.0.1}}
 """, self.work)
         evidence = os.path.join(self.work, "evidence")
@@ -96,7 +98,7 @@ tests: {never: {from: a, ping: 10.0.0.1}}
         for text in ("no such thing as a configuration", "10.0.0.1/24", "a/server"):
             self.assertIn(text, page)
         with open(f"{evidence}/sick/inspect.json", encoding="utf-8") as file:
-            self.assertEqual(["a"], [node["node"] for node in json.load(file)["nodes"]])
+            self.assertEqual(["a", "b"], [node["node"] for node in json.load(file)["nodes"]])
         self.assertNothingLeft(before)
         # Refused before the first change: there is nothing to look at.
         taken = self.write("taken.yaml", "name: taken\nnodes: {a: {uplink: {type: slirp, forwards: [{listen: '1-70000'}]}}}\n", self.work)
