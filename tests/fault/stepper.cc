@@ -173,20 +173,26 @@ class Stepper {
   Stepper(int at, std::FILE* list) : at_(at), list_(list) {}
 
   int Run(char** command) {
+    int start[2];
+    if (pipe2(start, O_CLOEXEC) != 0) return Failed("make a pipe");
     main_ = fork();
     if (main_ < 0) return Failed("fork");
     if (main_ == 0) {
-      ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-      raise(SIGSTOP);
+      char byte = 0;
+      if (read(start[0], &byte, 1) != 1) _exit(127);
       execvp(command[0], command);
       _exit(127);
     }
-    int status = 0;
-    if (waitpid(main_, &status, 0) != main_) return Failed("wait for the command");
+    // A process that is seized passes on no SIGSTOP to those that it starts: one of them that is left when this program
+    // ends would stop for ever.
     constexpr long kOptions =
         PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
-    if (ptrace(PTRACE_SETOPTIONS, main_, nullptr, kOptions) != 0) return Failed("trace the command");
+    if (ptrace(PTRACE_SEIZE, main_, nullptr, kOptions) != 0) return Failed("trace the command");
+    if (ptrace(PTRACE_INTERRUPT, main_, nullptr, 0L) != 0) return Failed("stop the command");
+    int status = 0;
+    if (waitpid(main_, &status, 0) != main_) return Failed("wait for the command");
     ptrace(PTRACE_SYSCALL, main_, nullptr, 0L);
+    if (write(start[1], "s", 1) != 1) return Failed("start the command");
     while (true) {
       const pid_t pid = waitpid(-1, &status, __WALL);
       if (pid < 0) return Failed("wait");
@@ -210,7 +216,7 @@ class Stepper {
     const int stop = WSTOPSIG(status);
     if (stop == (SIGTRAP | 0x80)) {
       AtCall(pid);
-    } else if (status >> 16 == 0 && stop != SIGSTOP && stop != SIGTRAP) {
+    } else if (status >> 16 == 0 && stop != SIGTRAP) {
       signal = stop;  // The process's own.
     }
     ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
