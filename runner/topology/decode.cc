@@ -118,11 +118,12 @@ class Decoder {
       return;
     }
     for (const YamlEntry& entry : groups->entries) {
-      CheckFragment(*entry.value, "group " + Quote(entry.key->text));
       const YamlNode* group = entry.value;
       if (defaults_ != nullptr && (group->is_map() || group->is_null())) {
         group = Inherit(*group, *defaults_, tree_);
       }
+      // With the defaults: what it takes away of them, or only adds to, is whole only so.
+      CheckFragment(*group, "group " + Quote(entry.key->text));
       groups_.emplace(entry.key->text, group);
     }
   }

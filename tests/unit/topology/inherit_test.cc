@@ -45,6 +45,36 @@ TEST(Inherit, AGroupTakesADefaultAway) {
   EXPECT_TRUE(topology.nodes[1].forwarding.ipv4);
 }
 
+TEST(Inherit, AGroupTakesADefaultAwayThatIsOneOfMany) {
+  const Topology topology = Loaded(R"(
+defaults:
+  sysctls: {net.ipv4.ip_default_ttl: 70, net.ipv4.tcp_syncookies: 1}
+  hosts: {gone: 192.0.2.1}
+  processes: {p: {command: sleep 1}, q: {command: sleep 2}}
+groups:
+  g:
+    sysctls: {net.ipv4.ip_default_ttl: null}
+    hosts: {gone: null}
+    processes: {p: {restart: always}, q: null}
+nodes: {a: {group: g}}
+)");
+  const Node& node = topology.nodes[0];
+  ASSERT_EQ(node.sysctls.size(), 1U);
+  EXPECT_EQ(node.sysctls[0].key, "net.ipv4.tcp_syncookies");
+  EXPECT_TRUE(node.extra_hosts.empty());
+  ASSERT_EQ(node.processes.size(), 1U);
+  EXPECT_EQ(node.processes[0].name, "p");
+}
+
+TEST(Inherit, AMistakeOfTheDefaultsIsToldOnce) {
+  const LoadResult loaded = LoadTopology(
+      "defaults: {sysctls: {net.a: }}\ngroups: {g: {sysctls: {net.b: }}, h: {}}\nnodes: {a: {group: g}, b: {group: h}}\n",
+      {.file = "lab.yaml"});
+  ASSERT_EQ(loaded.errors.size(), 2U);
+  EXPECT_EQ(loaded.errors[0].where, "defaults");
+  EXPECT_EQ(loaded.errors[1].where, "group \"g\"");
+}
+
 TEST(Inherit, ReplacesWholeWhatIsOneThing) {
   const Topology topology = Loaded(R"(
 defaults:
