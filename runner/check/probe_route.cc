@@ -50,6 +50,19 @@ Result<std::optional<RouteInfo>> FindRoute(NetlinkSocket& socket, const IpPrefix
   return route;
 }
 
+/// As a file may write it: the address, the node that has it, and NODE:IFNAME.
+void AddNames(const AddressBook& book, const IpAddress& address, std::vector<std::string>& out) {
+  out.push_back(address.text());
+  const NodeAddresses* owner = book.Owner(address);
+  if (owner == nullptr) return;
+  out.push_back(owner->node);
+  for (const InterfaceAddresses& interface : owner->interfaces) {
+    const bool has_it = std::ranges::any_of(
+        interface.addresses, [&address](const IpPrefix& prefix) { return prefix.address() == address; });
+    if (has_it) out.push_back(owner->node + ":" + interface.name);
+  }
+}
+
 }  // namespace
 
 Result<Reading> ProbeRoute(const Check& check, const Lab& lab, Vantage& from, const Patience& patience) {
@@ -70,7 +83,7 @@ Result<Reading> ProbeRoute(const Check& check, const Lab& lab, Vantage& from, co
   std::vector<std::string> via;
   std::vector<std::string> devices;
   for (const RouteNextHop& hop : route->nexthops) {
-    if (hop.via) via.push_back(hop.via->text());
+    if (hop.via) AddNames(lab.book, *hop.via, via);
     if (hop.via) reading.seen += " via " + hop.via->text();
     const auto link = std::ranges::find(links, hop.oif, &LinkInfo::index);
     if (link == links.end()) continue;

@@ -206,8 +206,8 @@ TEST_F(Probes, RouteIsWhatTheKernelWouldTake) {
   const auto names = [](const Reading& reading, const char* what) {
     return std::get<std::vector<std::string>>(reading.values.at(what));
   };
-  const std::vector<std::string> router = {"10.0.1.2"};
-  const std::vector<std::string> router6 = {"fd00:1::2"};
+  const std::vector<std::string> router = {"10.0.1.2", "r", "r:west"};
+  const std::vector<std::string> router6 = {"fd00:1::2", "r", "r:west"};
   const std::vector<std::string> eth0 = {"eth0"};
   EXPECT_EQ(names(Read(Make("route", "10.5.9.0/24")), "via"), router);
   EXPECT_EQ(names(Read(Make("route", "10.5.0.0/16")), "via"), router) << "not that of its first addresses";
