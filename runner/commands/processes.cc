@@ -2,6 +2,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
@@ -79,8 +81,10 @@ Ending ListProcesses(const Context& context, const std::string& lab, const std::
 
 Ending Identify(const Context& context, std::optional<int> pid) {
   const pid_t process = pid.value_or(getpid());
-  const auto ns = TRY(kernel::IdentifyProcess(process));
-  const auto home = FindHome(context, ns);
+  const auto ns = kernel::IdentifyProcess(process);
+  if (!ns.ok() && ns.error().code == ENOENT) return Fail(fmt::format("there is no process {}", process));
+  if (!ns.ok()) return ns.error();
+  const auto home = FindHome(context, *ns);
   if (context.json()) {
     PrintJson(context,
               {{"pid", process}, {"lab", home ? Json(home->lab) : Json()}, {"node", home ? Json(home->node) : Json()}});

@@ -43,6 +43,8 @@ class Usage(unittest.TestCase):
             ("watch",): "watch: LAB is missing: a topology file, or a lab that is up",
             ("watch", "lab", "--interval", "0"): 'watch: --interval is a time as 500ms or 5s, 100ms at least, not "0"',
             ("graph", "lab", "--format", "dto"): 'graph: there is no format "dto" (did you mean "dot"?)',
+            ("graph", "lab", "--format", "png"): 'graph: there is no format "png"; there are: svg, dot, mermaid, html, ascii',
+            ("completion", "tcsh"): 'completion: there is no script for "tcsh"; there are: bash, zsh, fish',
             ("validate", "--print=xml", "x"): 'validate: --print is yaml or json, not "xml"',
             ("identify", "-5"): 'identify: PID: "-5" is no number of a process',
             ("identify", "x"): 'identify: PID: "x" is no number of a process',
