@@ -57,8 +57,8 @@ void AddNames(const AddressBook& book, const IpAddress& address, std::vector<std
   if (owner == nullptr) return;
   out.push_back(owner->node);
   for (const InterfaceAddresses& interface : owner->interfaces) {
-    const bool has_it = std::ranges::any_of(
-        interface.addresses, [&address](const IpPrefix& prefix) { return prefix.address() == address; });
+    const bool has_it = std::ranges::any_of(interface.addresses,
+                                            [&address](const IpPrefix& prefix) { return prefix.address() == address; });
     if (has_it) out.push_back(owner->node + ":" + interface.name);
   }
 }
