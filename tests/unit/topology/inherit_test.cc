@@ -68,7 +68,8 @@ nodes: {a: {group: g}}
 
 TEST(Inherit, AMistakeOfTheDefaultsIsToldOnce) {
   const LoadResult loaded = LoadTopology(
-      "defaults: {sysctls: {net.a: }}\ngroups: {g: {sysctls: {net.b: }}, h: {}}\nnodes: {a: {group: g}, b: {group: h}}\n",
+      "defaults: {sysctls: {net.a: }}\ngroups: {g: {sysctls: {net.b: }}, h: {}}\nnodes: {a: {group: g}, b: {group: "
+      "h}}\n",
       {.file = "lab.yaml"});
   ASSERT_EQ(loaded.errors.size(), 2U);
   EXPECT_EQ(loaded.errors[0].where, "defaults");
