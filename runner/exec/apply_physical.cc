@@ -72,7 +72,7 @@ Status Lend(ApplyContext& context, const PhysicalAttributes& physical) {
 Status MoveBack(ApplyContext& context, const PhysicalAttributes& physical, const LentCard& mark) {
   auto session = context.sessions.Get(physical.device.ns);
   // The namespace went before it: the kernel has given the card back itself.
-  if (!session.ok() && session.error().code == ENOENT) return {};
+  if (!session.ok() && IsOfGonePlace(session.error())) return {};
   if (!session.ok()) return std::move(session).error();
   Session& node = **session;
   const auto links = TRY(ReadLinks(node.socket()));

@@ -43,9 +43,11 @@ Result<int> MasterIndex(Session& session, const std::string& master) {
   return session.IndexOf(master);
 }
 
+bool IsOfGonePlace(const Error& error) { return error.code == ENOENT || error.code == EINVAL; }
+
 Result<std::optional<int>> IndexIfThere(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
   auto session = context.sessions.Get(ns);
-  if (!session.ok() && session.error().code == ENOENT) return std::optional<int>();
+  if (!session.ok() && IsOfGonePlace(session.error())) return std::optional<int>();
   if (!session.ok()) return std::move(session).error();
   auto index = (*session)->IndexOf(name);
   if (!index.ok() && index.error().code == ENODEV) return std::optional<int>();
@@ -127,7 +129,7 @@ Status Sweep(ApplyContext& context, const NamespaceName& ns, Session& session) {
 Status DeleteDevice(ApplyContext& context, const NamespaceName& ns, const std::string& name) {
   auto session = context.sessions.Get(ns);
   // Gone with its namespace.
-  if (!session.ok() && session.error().code == ENOENT) return {};
+  if (!session.ok() && IsOfGonePlace(session.error())) return {};
   if (!session.ok()) return std::move(session).error();
   Session& here = **session;
   here.ForgetLink(name);

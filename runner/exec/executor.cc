@@ -180,17 +180,30 @@ struct Before {
 std::vector<Resource> StateBefore(const Graph& wish, const Before& before) {
   std::vector<Resource> resources;
   std::unordered_set<ResourceId> recorded;
+  std::unordered_set<ResourceId> dying;
+  const auto stands_on_what_dies = [&dying](const Resource& resource) {
+    return std::ranges::any_of(resource.dependencies, [&dying](const DependsOn& on) {
+      return on.strength == DependsOn::Strength::kNeeds && dying.contains(on.id);
+    });
+  };
   for (const RecordEntry& entry : before.record) {
     recorded.insert(entry.resource.id);
+    if (stands_on_what_dies(entry.resource)) {
+      dying.insert(entry.resource.id);
+      continue;
+    }
     const auto seen = before.observed.find(entry.resource.id);
     if (entry.resource.id.kind == Kind::kExec) {
       resources.push_back(entry.resource);
       continue;
     }
     if (seen == before.observed.end() || seen->second.owner == Observed::Owner::kForeign) continue;
-    // One end of a cable whose other end is dying.
+    // One end of a cable whose other end is dying; with it goes what is on it.
     const auto* veth = std::get_if<VethAttributes>(&seen->second.attributes);
-    if (veth != nullptr && !veth->joined) continue;
+    if (veth != nullptr && !veth->joined) {
+      dying.insert(entry.resource.id);
+      continue;
+    }
     resources.push_back(entry.resource);
     // Half made is no state to come back to.
     if (entry.state == RecordEntry::State::kBegun) continue;

@@ -168,6 +168,22 @@ class Lifecycle(support.SandboxCase):
         unknown = self.toporun("status", "pir", status=1)
         self.assertEqual('lab "pir" is not up (did you mean "pair"?)\n', unknown.stderr)
 
+    def test_a_name_whose_namespace_is_dying(self):
+        """A run that was killed between the two steps of a removal left the file; the cable still stands for a moment."""
+        if support.ROOTLESS:
+            self.skipTest("the names are in the lab's own namespaces")
+        path = os.path.join(support.ROOT, "topologies/home-nat.yaml")
+        before = self.box.snapshot()
+        self.toporun("up", path)
+        script = f'ip netns pids home-nat.isp | xargs -r kill; umount /run/netns/home-nat.isp; exec "$0" up {path}'
+        for _ in range(12):
+            done = self.box.run(["sh", "-c", script, support.TOPORUN])
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.assertRegex(done.stderr, r"^home-nat is up: \d+ created")
+        self.toporun("status", "home-nat")
+        self.toporun("down", "home-nat")
+        self.assertSame(before, self.box.snapshot())
+
     def test_inspect_tells_what_there_is_now(self):
         self.toporun("up", self.write("pair.yaml", PAIR))
         self.box.run(["ip", "-n", "pair.a", "address", "add", "198.51.100.7/32", "dev", "lo"], check=True)

@@ -129,6 +129,31 @@ TEST_F(Converging, ReturnsToWhatHadDriftedBeforeAFailedRun) {
   EXPECT_EQ(std::get<VethAttributes>(journal_.Find(HostCable("a").id)->resource.attributes).a.mtu, 1500U);
 }
 
+// The other end's namespace is on its way out: what is on the cable goes with it, and is no state to come back to.
+TEST_F(Converging, DoesNotReturnToWhatStandsOnADyingCable) {
+  AddressAttributes at;
+  at.ns = "lab.a";
+  at.dev = "eth0";
+  at.prefix = *IpPrefix::Parse("10.0.0.1/24");
+  const Resource cable = HostCable("a");
+  const Resource address{.id = {.kind = Kind::kAddress, .name = "a:eth0/10.0.0.1/24"},
+                         .attributes = at,
+                         .dependencies = {{.id = cable.id}},
+                         .at = {}};
+  const std::vector<Resource> lab = {Space("a"), cable, address};
+  ASSERT_TRUE(Up(lab).report.ok());
+  std::get<VethAttributes>(backend_.kernel[cable.id].attributes).joined = false;
+  backend_.calls.clear();
+  backend_.fault = [](int, const Action& action) {
+    return action.verb == Verb::kCreate && action.resource.kind() == Kind::kVeth ? Fault::kRefuse : Fault::kNone;
+  };
+  const Outcome outcome = Up(lab);
+  EXPECT_FALSE(outcome.report.ok());
+  EXPECT_TRUE(outcome.rolled_back);
+  EXPECT_THAT(outcome.roll_back, IsEmpty());
+  EXPECT_EQ(backend_.Standing(), std::vector<std::string>{"namespace a"});
+}
+
 TEST_F(Converging, LeavesWhatAFailedRunAdopted) {
   ASSERT_TRUE(Up(kLab).report.ok());
   Journal lost = Journal::InMemory();
