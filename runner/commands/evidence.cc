@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -39,6 +40,7 @@ class Collector {
     TRY(MakeFolders(folder_));
     AddVerdicts(verdicts);
     // What is done from here on sends nothing, but takes time.
+    TRY(AddPicture());
     if (capture != nullptr) AddPackets(*capture);
     TRY(Write("verdicts.json", JsonPretty(check::VerdictsJson(verdicts)) + "\n"));
     TRY(AddCommand("inspect", [this](const Context& context) { return Inspect(context, places_.lab); }));
@@ -75,6 +77,30 @@ class Collector {
                            check::VerdictName(test.verdict), check::XmlEscape(Join(check::Explain(test), "; ")));
     }
     body_ += "</table>\n";
+  }
+
+  /// Nothing where the format cannot be had: `dot` is not installed.
+  std::optional<std::string> Draw(const char* format) const {
+    std::ostringstream out;
+    Context context = context_;
+    context.output = Output::kText;
+    context.out = &out;
+    if (!DrawGraph(context, {.lab = places_.lab, .format = format}).errors().empty()) return std::nullopt;
+    return out.str();
+  }
+
+  Status AddPicture() {
+    body_ += "<h2>the lab</h2>\n";
+    const auto picture = Draw("svg");
+    const auto page = picture ? Draw("html") : std::nullopt;
+    if (picture && page) {
+      TRY(Write("graph.svg", *picture));
+      TRY(Write("graph.html", *page));
+      body_ += "<p><a href=\"graph.html\"><img src=\"graph.svg\" alt=\"the lab\" style=\"max-width:100%\"></a></p>\n";
+    } else if (const auto tree = Draw("ascii")) {
+      body_ += fmt::format("<pre>{}</pre>\n", EscapeLines(*tree));
+    }
+    return {};
   }
 
   void AddPackets(const LabCapture& capture) {

@@ -72,6 +72,12 @@ class Test(support.SandboxCase):
             self.assertIn(text, page)
         with open(f"{evidence}/bad/inspect.json", encoding="utf-8") as file:
             self.assertEqual("bad", json.load(file)["lab"])
+        self.assertIn('<img src="graph.svg"', page)
+        for name, sign in (("graph.svg", "<svg"), ("graph.html", "as it is now")):
+            with open(f"{evidence}/bad/{name}", encoding="utf-8") as file:
+                drawn = file.read()
+            for text in (sign, "b-1", "10.0.0.1/24"):
+                self.assertIn(text, drawn)
         self.read_junit(junit)
         self.assertNothingLeft(before)
 
