@@ -554,8 +554,9 @@ def steady(view):
     """Without what is another one at each start: pids, link-local addresses, which come when they come, and how many
     processes a node has, of which a health check may be one."""
     if isinstance(view, dict):
+        others = {"since", "pid", "pid_in_node", "process", "token"}
         return {key: steady(value) for key, value in view.items()
-                if key not in ("since", "pid", "process", "token") and not (key == "processes" and isinstance(value, int))}
+                if key not in others and not (key == "processes" and isinstance(value, int))}
     if isinstance(view, list):
         def local(value):
             return isinstance(value, dict) and str(value.get("address", value.get("to", ""))).startswith("fe80:")
