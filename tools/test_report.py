@@ -1,4 +1,5 @@
-"""What ctest's JUnit file (FOLDER/junit.xml) holds, as a table by suite, with every test that did not run and why.
+"""What ctest's JUnit file (FOLDER/junit.xml) holds, as a table by suite, with every test that did not run and why, and the
+table of kinds of interfaces that the guest filled.
 
 A suite that took longer than its budget is named: one that creeps up is noticed when it does. It is no failure, since how
 long something takes is the machine's matter too.
@@ -22,6 +23,12 @@ def skip_reason(text):
     return match.group(1).strip() if match else "no reason told"
 
 
+def kinds(text):
+    """The table that tests/e2e/test_kinds.py ends with."""
+    match = re.search(r"^kind +up .*\n(?:\S+ .*(?:yes|—)\n?)+", text, re.M)
+    return match.group(0) if match else ""
+
+
 def labels(build):
     """Test -> suite; the JUnit file of Debian's ctest does not tell."""
     listed = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True)
@@ -30,12 +37,14 @@ def labels(build):
 
 
 def main(build):
-    suite_of, suites, skips = labels(build), {}, []
+    suite_of, suites, skips, table = labels(build), {}, [], ""
     for case in xml.parse(os.path.join(build, "junit.xml")).getroot().iter("testcase"):
         suite = suites.setdefault(suite_of.get(case.get("name"), "other"),
                                   {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
         suite["seconds"] += float(case.get("time"))
         text = case.findtext("system-out") or ""
+        if case.get("name") == "vm/kinds":
+            table = kinds(text)
         if case.find("failure") is not None or case.get("status") == "fail":
             suite["failed"] += 1
         elif case.find("skipped") is not None:
@@ -46,6 +55,8 @@ def main(build):
             suite["passed"] += 1
         # A file of Python cases is one entry; those of it that did not run are told too.
         skips += [f"{case.get('name')}: {line}" for line in re.findall(r"^not run: (.+)$", text, re.M)]
+    if table:
+        print(f"\nunder Debian's own kernel:\n{table}")
     late = []
     print(f"\n{'suite':12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}{'budget':>8}")
     for name, suite in sorted(suites.items()):
