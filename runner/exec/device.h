@@ -15,10 +15,10 @@ Result<int> MasterIndex(Session& session, const std::string& master);
 /// that it would have made.
 Status GiveLinkLocal(Session& session, const DeviceAttributes& device);
 
-/// Nothing where the interface is gone, or its namespace.
 /// Why a namespace could not be entered: its name is free, or only a stray file of that name is left.
 bool IsOfGonePlace(const Error& error);
 
+/// Nothing where the interface is gone, or its namespace.
 Result<std::optional<int>> IndexIfThere(ApplyContext& context, const NamespaceName& ns, const std::string& name);
 
 /// What of `wish` differs from `before`, as one update; nothing where all is as it should be.

@@ -84,8 +84,10 @@ def shape(state):
             entry = json.loads(value)
             if part == "link":
                 entry = {key: item for key, item in entry.items() if key not in NOT_BY_HAND}
-                # A port of the spanning tree listens and learns for half a minute.
-                entry.get("linkinfo", {}).get("info_slave_data", {}).pop("state", None)
+                # A port of the spanning tree listens, then learns, for half a minute.
+                port = entry.get("linkinfo", {}).get("info_slave_data", {})
+                if port.get("state") == "learning":
+                    port["state"] = "listening"
             entries.append(json.dumps(entry, sort_keys=True))
         out[part] = sorted(entries)
     return out

@@ -107,8 +107,9 @@ tests: {never: {from: a, ping: 10.0.0.1}}
             self.assertEqual(["a", "b"], [node["node"] for node in json.load(file)["nodes"]])
         self.assertNothingLeft(before)
         # Refused before the first change: there is nothing to look at.
-        taken = self.write("taken.yaml", "name: taken\nnodes: {a: {uplink: {type: slirp, forwards: [{listen: '1-70000'}]}}}\n", self.work)
-        self.toporun("test", taken, "--evidence", evidence, status=3)
+        refused = self.write("refused.yaml", "name: refused\nnodes: {a: {interfaces: {x0: {type: physical, device: card9}}}}\n", self.work)
+        done = self.toporun("test", refused, "--evidence", evidence, status=1)
+        self.assertIn("the host has no such interface", done.stdout)
         self.assertEqual(["sick"], os.listdir(evidence))
 
     def read_junit(self, path):
