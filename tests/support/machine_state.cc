@@ -114,13 +114,11 @@ void AddEntries(const std::string& part, const Json& list, Detail detail, Machin
 
 void AddTools(Detail detail, MachineState& out) {
   // One program for each family: what a batch prints is one list a line, empty ones too.
-  static const char* const kScript =
-      "printf 'address show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\nneighbour show "
-      "proxy\\n'"
-      " | ip -4 -d -j -batch -; printf '\\n--\\n';"
-      "printf 'address show\\nroute show table all\\nrule show\\nneighbour show nud permanent\\nneighbour show "
-      "proxy\\n'"
-      " | ip -6 -d -j -batch -; printf '\\n--\\n'; ip -d -j link show; printf '\\n--\\n'; nft -j list ruleset";
+  static const std::string kList =
+      " -d -j -batch - <<END\naddress show\nroute show table all\nrule show\nneighbour show nud permanent\n"
+      "neighbour show proxy\nEND\necho; echo --\n";
+  static const std::string kScript =
+      "ip -4" + kList + "ip -6" + kList + "ip -d -j link show\necho; echo --\nexec nft -j list ruleset";
   const std::string text = Shell(kScript);
   constexpr const char* kParts[] = {"ipv4", "ipv6", "link", "nft"};
   std::size_t part = 0;
