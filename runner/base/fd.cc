@@ -43,6 +43,10 @@ Result<std::string> ReadFile(const std::string& path) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return SystemError(errno, "read " + Quote(path));
     if (count == 0) return content;
+    // A large one is not to grow bit by bit. What /proc has is short, and has no size.
+    if (struct stat info{}; content.empty() && count == sizeof buffer && fstat(fd.get(), &info) == 0) {
+      content.reserve(static_cast<std::size_t>(info.st_size));
+    }
     content.append(buffer, static_cast<std::size_t>(count));
   }
 }

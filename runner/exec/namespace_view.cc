@@ -71,12 +71,6 @@ Status NamespaceView::ReadAll(const std::set<Kind>& kinds) {
       addresses_.emplace(key, std::move(info));
     }
   }
-  if (wants(Kind::kRoute)) {
-    for (RouteInfo& info : TRY(ReadRoutes(session_.socket()))) {
-      const auto key = std::tuple(info.to, info.table, info.metric);
-      routes_.emplace(key, std::move(info));
-    }
-  }
   if (wants(Kind::kRule)) rules_ = TRY(ReadRules(session_.socket()));
   if (wants(Kind::kNeighbour)) neighbours_ = TRY(ReadNeighbours(session_.socket()));
   if (wants(Kind::kImpairment)) {
@@ -146,10 +140,21 @@ Result<std::optional<Observed>> NamespaceView::SeeLabelRoute(const RouteAttribut
   return std::optional(Observed{.attributes = now, .owner = ours ? Owner::kOurs : Owner::kForeign});
 }
 
+Result<const NamespaceView::Routes*> NamespaceView::RoutesOf(Family family) const {
+  if (const auto found = routes_.find(family); found != routes_.end()) return &found->second;
+  Routes routes;
+  for (RouteInfo& info : TRY(ReadRoutesOf(family, session_.socket()))) {
+    const auto key = std::tuple(info.to, info.table, info.metric);
+    routes.emplace(key, std::move(info));
+  }
+  return &routes_.emplace(family, std::move(routes)).first->second;
+}
+
 Result<std::optional<Observed>> NamespaceView::See(const RouteAttributes& asked) const {
   if (asked.label) return SeeLabelRoute(asked);
-  const auto found = routes_.find({asked.to, asked.table, asked.metric});
-  if (found == routes_.end()) return std::optional<Observed>();
+  const Routes& routes = *TRY(RoutesOf(asked.to.family()));
+  const auto found = routes.find({asked.to, asked.table, asked.metric});
+  if (found == routes.end()) return std::optional<Observed>();
   const RouteInfo& info = found->second;
   RouteAttributes now = asked;
   now.type = FromKernelType(info.type).value_or(RouteType::kUnicast);

@@ -22,7 +22,7 @@ class NamespaceView {
  public:
   NamespaceView(const ObserveContext& context, NamespaceName ns, Session& session)
       : context_(context), ns_(std::move(ns)), session_(session) {}
-  /// Dumps what the kinds need; the links always.
+  /// Dumps what the kinds need, routes aside; the links always.
   Status ReadAll(const std::set<Kind>& kinds);
   bool is_ours() const { return owner_ == Observed::Owner::kOurs; }
   Observed::Owner owner() const { return owner_; }
@@ -53,6 +53,9 @@ class NamespaceView {
  private:
   Status ReadMark();
   Result<std::string> ReadHere(const std::string& key) const;
+  using Routes = std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo>;  // by prefix, table, metric
+  /// Of one family; dumped when one is first asked for.
+  Result<const Routes*> RoutesOf(Family family) const;
   Result<std::optional<Observed>> SeeLabelRoute(const RouteAttributes& asked) const;
 
   const ObserveContext& context_;
@@ -62,7 +65,7 @@ class NamespaceView {
   std::unordered_map<int, std::string> names_;
   std::map<std::string, LinkInfo, std::less<>> links_;
   std::map<std::pair<int, IpPrefix>, AddressInfo> addresses_;
-  std::map<std::tuple<IpPrefix, std::uint32_t, std::uint32_t>, RouteInfo> routes_;
+  mutable std::map<Family, Routes> routes_;
   mutable std::optional<std::map<std::uint32_t, LabelRoute>> label_routes_;  // once one was asked for
   std::vector<RuleInfo> rules_;
   std::vector<NeighbourInfo> neighbours_;

@@ -64,6 +64,8 @@ class Observer {
 
   void Collect(const Graph& wish, const Record& record) {
     std::unordered_map<ResourceId, const Attributes*> recorded;
+    recorded.reserve(record.size());
+    out_.reserve(std::max(record.size(), wish.resources().size()));
     for (const RecordEntry& entry : record) recorded.emplace(entry.resource.id, &entry.resource.attributes);
     for (const Resource& resource : wish.resources()) {
       const auto found = recorded.find(resource.id);

@@ -149,12 +149,18 @@ Result<std::size_t> NetlinkSocket::Receive(const std::string& tried) {
   }
 }
 
-Status NetlinkSocket::Request(NetlinkMessage& message, const std::string& tried) { return Get(message, tried, {}); }
+Status NetlinkSocket::Request(NetlinkMessage& message, const std::string& tried) {
+  return Exchange(message, NLM_F_ACK, tried, {});
+}
 
 Status NetlinkSocket::Get(NetlinkMessage& message, const std::string& tried, const Handler& answer) {
-  TRY(Send(message, NLM_F_ACK, tried));
+  // An ACK behind the answer would be one more message to wait for.
+  return Exchange(message, 0, tried, answer);
+}
+
+Status NetlinkSocket::Exchange(NetlinkMessage& message, int flags, const std::string& tried, const Handler& answer) {
+  TRY(Send(message, flags, tried));
   std::optional<Status> outcome;
-  Status handled;
   while (!outcome) {
     const std::size_t size = TRY(Receive(tried));
     ForEachMessage(Buffer().data(), size, [&](const nlmsghdr& part) {
@@ -162,14 +168,13 @@ Status NetlinkSocket::Get(NetlinkMessage& message, const std::string& tried, con
       if (part.nlmsg_seq != sequence_) return true;
       if (part.nlmsg_type == NLMSG_ERROR) {
         outcome = Outcome(part, tried);
-      } else if (answer && handled.ok()) {
-        handled = answer(part);
+      } else if (answer) {
+        outcome = answer(part);
       }
       return !outcome;
     });
   }
-  if (!outcome->ok()) return std::move(*outcome);
-  return handled;
+  return std::move(*outcome);
 }
 
 Result<NetlinkSocket::DumpEnd> NetlinkSocket::ReadDump(const std::string& tried, std::string& messages) {

@@ -30,7 +30,7 @@ class NetlinkSocket {
   /// Sends a request and waits for the kernel's ACK. `tried` says in an error what it was to do ("add via 10.0.0.254").
   /// An error with code ENOBUFS or ETIMEDOUT means that the outcome is unknown: look before going on.
   Status Request(NetlinkMessage& message, const std::string& tried);
-  /// As Request, for a question with one answer, which is handed to `answer`.
+  /// Asks a question with one answer, which is handed to `answer`, or an error.
   Status Get(NetlinkMessage& message, const std::string& tried, const Handler& answer);
   /// Asks for all objects of a kind. `object` gets the messages of one undisturbed dump: a dump that the kernel calls
   /// interrupted is asked for again, a few times.
@@ -46,6 +46,7 @@ class NetlinkSocket {
   enum class Protocol { kRoute, kGeneric };
   explicit NetlinkSocket(Fd fd, Protocol protocol = Protocol::kRoute) : fd_(std::move(fd)), protocol_(protocol) {}
   static Result<NetlinkSocket> Open(Protocol protocol);
+  Status Exchange(NetlinkMessage& message, int flags, const std::string& tried, const Handler& answer);
   Status Send(NetlinkMessage& message, int flags, const std::string& tried);
   Result<std::size_t> Receive(const std::string& tried);
   enum class DumpEnd { kWhole, kInterrupted };

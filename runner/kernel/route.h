@@ -57,6 +57,9 @@ bool JoinSibling(RouteInfo& route, const RouteInfo& next);
 /// All routes of both families in all tables, without cached ones. A multipath route is one, however the kernel tells
 /// it.
 Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter filter = RouteFilter::kConfigurable);
+/// As ReadRoutes, those of one family.
+Result<std::vector<RouteInfo>> ReadRoutesOf(Family family, NetlinkSocket& socket,
+                                            RouteFilter filter = RouteFilter::kConfigurable);
 
 /// EEXIST when there is a route with the same prefix, table and metric.
 Status AddRoute(NetlinkSocket& socket, const RouteSpec& route);

@@ -101,20 +101,24 @@ bool JoinSibling(RouteInfo& route, const RouteInfo& next) {
   return true;
 }
 
-Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter filter) {
+Result<std::vector<RouteInfo>> ReadRoutesOf(Family family, NetlinkSocket& socket, RouteFilter filter) {
   std::vector<RouteInfo> routes;
-  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-    NetlinkMessage message(RTM_GETROUTE, 0);
-    rtmsg header{};
-    header.rtm_family = family == Family::kIpv6 ? AF_INET6 : AF_INET;
-    message.Append(header);
-    TRY(socket.Dump(message, "read routes", [&](const nlmsghdr& answer) -> Status {
-      auto route = DecodeRoute(answer, family);
-      if (!route || (filter == RouteFilter::kConfigurable && IsDerived(*route))) return {};
-      if (routes.empty() || !JoinSibling(routes.back(), *route)) routes.push_back(std::move(*route));
-      return {};
-    }));
-  }
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = family == Family::kIpv6 ? AF_INET6 : AF_INET;
+  message.Append(header);
+  TRY(socket.Dump(message, "read routes", [&](const nlmsghdr& answer) -> Status {
+    auto route = DecodeRoute(answer, family);
+    if (!route || (filter == RouteFilter::kConfigurable && IsDerived(*route))) return {};
+    if (routes.empty() || !JoinSibling(routes.back(), *route)) routes.push_back(std::move(*route));
+    return {};
+  }));
+  return routes;
+}
+
+Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter filter) {
+  auto routes = TRY(ReadRoutesOf(Family::kIpv4, socket, filter));
+  for (RouteInfo& route : TRY(ReadRoutesOf(Family::kIpv6, socket, filter))) routes.push_back(std::move(route));
   return routes;
 }
 

@@ -28,11 +28,14 @@ struct GraphInputs {
   std::string folder = "/";
 };
 
+/// The places of `resources` in an order in which each stands behind its dependencies; among those that are free to
+/// stand anywhere the given order is kept. A dependency on something outside the list is left out of the order. An
+/// error: one that stands twice, and a cycle, named object by object.
+Result<std::vector<std::size_t>> DependencyOrder(const std::vector<const Resource*>& resources);
+
 class Graph {
  public:
-  /// Sorts `resources` so that each stands behind its dependencies; among those that are free to stand anywhere the
-  /// given order is kept. A dependency on something outside the list is left out of the order. A cycle is an error
-  /// that names it node by node.
+  /// Puts `resources` in the order of DependencyOrder.
   static Result<Graph> Make(std::vector<Resource> resources);
 
   const std::vector<Resource>& resources() const { return resources_; }

@@ -32,7 +32,9 @@ class Planner {
  public:
   Planner(const Graph& wish, const Record& record, const Observation& observed, Purpose purpose)
       : wish_(wish), record_(record), observed_(observed), purpose_(purpose), held_down_(PointersTo(wish)) {
+    recorded_.reserve(record.size());
     for (const RecordEntry& entry : record) recorded_.emplace(entry.resource.id, &entry);
+    verdicts_.reserve(wish.resources().size());
   }
 
   Plan Make() {
@@ -206,22 +208,22 @@ class Planner {
     return found != verdicts_.end() && found->second.what == Verdict::What::kReplace;
   }
 
-  /// Newest first, and always what stands on a thing before the thing.
+  /// What the record has and the wish has not, or has otherwise.
+  bool IsToGo(const RecordEntry& entry) const { return !wish_.Has(entry.resource.id) || IsReplaced(entry.resource.id); }
+
+  /// What is to go, newest first, and always what stands on a thing before the thing.
   std::vector<const RecordEntry*> NewestFirst() const {
-    std::vector<Resource> resources;
-    resources.reserve(record_.size());
-    for (const RecordEntry& entry : record_) {
-      resources.push_back(
-          {.id = entry.resource.id, .attributes = {}, .dependencies = entry.resource.dependencies, .at = {}});
-    }
     std::vector<const RecordEntry*> order;
+    if (std::ranges::none_of(record_, [this](const RecordEntry& entry) { return IsToGo(entry); })) return order;
     order.reserve(record_.size());
-    if (auto graph = Graph::Make(std::move(resources)); graph.ok()) {
-      for (const Resource& resource : graph->resources()) order.push_back(recorded_.at(resource.id));
+    // What stays may stand between two that go.
+    if (const auto sorted = DependencyOrder(PointersTo(record_)); sorted.ok()) {
+      for (const std::size_t i : *sorted) order.push_back(&record_[i]);
     } else {
       // A record that is torn or made by hand: its own order is the best there is.
       for (const RecordEntry& entry : record_) order.push_back(&entry);
     }
+    std::erase_if(order, [this](const RecordEntry* entry) { return !IsToGo(*entry); });
     std::ranges::reverse(order);
     // They end before the network under them goes, whenever its parts were made.
     std::stable_partition(order.begin(), order.end(),
@@ -252,7 +254,6 @@ class Planner {
     for (const RecordEntry* entry : NewestFirst()) {
       const Resource& resource = entry->resource;
       const bool wished = wish_.Has(resource.id);
-      if (wished && !IsReplaced(resource.id)) continue;
       const Observed* seen = Seen(resource.id);
       Action action{.verb = Verb::kRemove,
                     .resource = resource,

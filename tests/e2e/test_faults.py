@@ -52,6 +52,8 @@ def sample(points, count):
 
 
 class Faults(support.SandboxCase):
+    tried = 0
+
     def machine(self):
         """A new sandbox in place of one that was left in disorder."""
         self.box.close()
@@ -82,6 +84,7 @@ class Faults(support.SandboxCase):
                     self.machine()
                     raise
         self.assertGreaterEqual(tried, min(count, 5))
+        self.tried += tried
 
     def life(self, file, errors, kills, down_errors, down_kills, interrupts):
         path = os.path.join(support.ROOT, "topologies", file)
@@ -155,6 +158,7 @@ class Faults(support.SandboxCase):
         statuses = set()
         self.each({name: numbers for name, numbers in up.items() if name in ("sendto", "mount", "write")}, interrupts, interrupted)
         self.assertIn(130, statuses)
+        print(f"{name}: {self.tried} faults")
 
     def assertNamesAnObject(self, text):
         """`where: what was tried: why`, with an object, a file or a namespace in it."""

@@ -150,8 +150,8 @@ class Steps(support.SandboxCase):
             self.kill(self.random.randint(1, len(calls)), up)
             self.toporun(*down)
 
-        for body in (then_up, then_down, then_killed_again):
-            self.each(calls, None if LONG else 4, body)
+        for body, count in ((then_up, None), (then_down, None), (then_killed_again, 100)):
+            self.each(calls, count if LONG else 4, body)
         print(f"roll-back: {self.tried} kills, seed {SEED}")
 
     @staticmethod

@@ -30,7 +30,11 @@ Ending Execute(const Context& context, Workshop::Command command, const std::str
 
 int RunResult::Done(std::size_t count) const {
   int done = 0;
-  for (std::size_t i = 0; i < calls.size() && i < count; ++i) done += calls[i].done ? 1 : 0;
+  for (std::size_t i = 0; i < calls.size() && i < count; ++i) {
+    // What a process has come to stays so, whether or not somebody waits for it.
+    const bool is_wait = calls[i].id.kind == Kind::kCondition;
+    done += calls[i].done && !is_wait ? 1 : 0;
+  }
   return done;
 }
 
