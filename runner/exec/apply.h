@@ -35,8 +35,8 @@ struct ApplyContext {
   /// Those of them that went together.
   std::set<std::pair<NamespaceName, std::string>> swept = {};
 
-  /// Processes that this run has started.
-  std::set<ResourceId> started = {};
+  /// Processes that this run has started, and as what.
+  std::map<ResourceId, ProcessAttributes> started = {};
 
   /// Addresses whose duplicate address detection this run has begun.
   std::vector<Resource> detecting = {};

@@ -9,6 +9,7 @@
 #include "exec/translate_process.h"
 #include "kernel/files.h"
 #include "kernel/process.h"
+#include "plan/codec.h"
 #include "plan/file_content.h"
 #include "process/client.h"
 #include "process/minder.h"
@@ -103,14 +104,17 @@ Status ApplyProcess(ApplyContext& context, const Action& action, const ProcessAt
   const process::Target target = TargetOf(context, process.node, process.name);
   switch (action.verb) {
     case Verb::kRemove:
+      context.started.erase(action.resource.id);
       return StopProcess(action, target);
     case Verb::kChange:
       return process::RedefineProcess(target.state_folder, target.node, ProcessSpecFrom(process));
     case Verb::kCreate:
-      // Started by this very run, and gone again.
-      if (!context.started.insert(action.resource.id).second) {
+      // Started by this very run, and gone again. What a roll-back brings back in the place of a failure is another.
+      if (const auto before = context.started.find(action.resource.id);
+          before != context.started.end() && EncodeAttributes(before->second) == EncodeAttributes(process)) {
         return AboutProcess(target, "start it", "it ended at once");
       }
+      context.started.insert_or_assign(action.resource.id, process);
       TRY(process::StartProcess(target.state_folder, target.node, ProcessSpecFrom(process)));
       return WaitUntilBegun(target, context.options.interrupted);
     default:
@@ -129,7 +133,7 @@ Status ApplyCondition(ApplyContext& context, const Action& action, const Conditi
 
 Errors SettleProcesses(ApplyContext& context) {
   Errors errors;
-  for (const ResourceId& id : std::exchange(context.started, {})) {
+  for (const auto& [id, definition] : std::exchange(context.started, {})) {
     const std::size_t slash = id.name.find('/');
     const process::Target target = TargetOf(context, id.name.substr(0, slash), id.name.substr(slash + 1));
     Status lives = CheckNotFailed(target);

@@ -252,6 +252,25 @@ class Processes(Case):
                 self.assertIn("what was done is undone", done.stderr)
                 self.assertSame(before, self.box.snapshot())
 
+    def test_an_edit_that_fails_brings_the_former_process_back(self):
+        former = {"s": {"command": "sleep 1000"}, "once": {"command": "true"},
+                  "t": {"command": "sleep 1001", "depends_on": {"once": {"condition": "completed"}}}}
+        self.up({"a": {"processes": former}})
+        edits = {
+            "itself": {**former, "s": {"command": "sh -c 'exit 3'"}},
+            "another": {**former, "s": {"command": "sleep 1002"}, "bad": {"command": "/no/such/program", "depends_on": ["s"]}},
+            "what ends by itself": {**former, "once": {"command": "sh -c true"}, "bad": {"command": "/no/such/program", "depends_on": ["t"]}},
+        }
+        for why, processes in edits.items():
+            with self.subTest(why):
+                done = self.up({"a": {"processes": processes}}, status=1)
+                self.assertIn("what was done is undone", done.stderr)
+                self.assertNotIn("undo:", done.stderr)
+                self.toporun("status", "lab")
+                self.assertEqual({"a/s": "running", "a/once": "completed", "a/t": "running"},
+                                 {name: one["state"] for name, one in self.ps().items()})
+                self.assertEqual(1, len(self.processes(" sleep 1000 ")))
+
     def test_completed_with_another_status_is_a_failure(self):
         done = self.up({"a": {"processes": {"init": {"command": "sh -c 'echo broken; exit 4'"},
                                             "app": {"command": "sleep 1000", "depends_on": {"init": {"condition": "completed"}}}}}},
