@@ -257,7 +257,7 @@ class Processes(Case):
                   "t": {"command": "sleep 1001", "depends_on": {"once": {"condition": "completed"}}}}
         self.up({"a": {"processes": former}})
         edits = {
-            "itself": {**former, "s": {"command": "sh -c 'exit 3'"}},
+            "itself": {**former, "s": {"command": "/no/such/program"}},
             "another": {**former, "s": {"command": "sleep 1002"}, "bad": {"command": "/no/such/program", "depends_on": ["s"]}},
             "what ends by itself": {**former, "once": {"command": "sh -c true"}, "bad": {"command": "/no/such/program", "depends_on": ["t"]}},
         }
