@@ -73,6 +73,7 @@ class Steps(support.SandboxCase):
     def life(self, path, name, count):
         """`count` calls of each kind of run; None: all."""
         up, down = ["up", path], ["down", name]
+        tried_before = self.tried
         up_calls = self.steps(up)
         down_calls = self.steps(down)
         self.assertGreater(len(up_calls), 50)
@@ -116,7 +117,7 @@ class Steps(support.SandboxCase):
         for calls, body in ((up_calls, up_then_up), (up_calls, up_then_down), (up_calls, recovery_then_up),
                             (up_calls, recovery_then_down), (down_calls, down_then_down), (down_calls, down_then_up)):
             self.each(calls, count, body)
-        print(f"{name}: {self.tried} kills, seed {SEED}")
+        print(f"{name}: {self.tried - tried_before} kills, seed {SEED}")
 
     def test_pair(self):
         self.life(self.topology("pair.yaml"), "pair", None if LONG else 3)
