@@ -115,10 +115,10 @@ Journal Journal::InPlaceOf(std::string path) {
 Status Journal::Load(std::string_view text) {
   int number = 0;
   is_settled_ = false;
-  // A line is rarely shorter.
-  constexpr std::size_t kLineSize = 160;
-  entries_.reserve(text.size() / kLineSize);
-  index_.reserve(text.size() / kLineSize);
+  // What the lines of one object take together is rarely less.
+  constexpr std::size_t kObjectSize = 160;
+  entries_.reserve(text.size() / kObjectSize);
+  index_.reserve(text.size() / kObjectSize);
   while (!text.empty()) {
     ++number;
     const std::size_t end = text.find('\n');
