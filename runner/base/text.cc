@@ -91,6 +91,11 @@ std::string DidYouMean(std::string_view name, std::span<const std::string> candi
   return near ? " (did you mean " + Quote(*near) + "?)" : "";
 }
 
+std::string DidYouMeanAmong(std::string_view name, std::span<const std::string> candidates) {
+  const std::string near = DidYouMean(name, candidates);
+  return near.empty() ? "; there are: " + Join(candidates, ", ") : near;
+}
+
 std::optional<int> HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

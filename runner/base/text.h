@@ -21,6 +21,8 @@ std::optional<std::string> NearName(std::string_view name, std::span<const std::
 
 /// ` (did you mean "NAME"?)`, or nothing.
 std::string DidYouMean(std::string_view name, std::span<const std::string> candidates);
+/// As DidYouMean; where none is near, all of them: `; there are: A, B`.
+std::string DidYouMeanAmong(std::string_view name, std::span<const std::string> candidates);
 
 std::optional<int> HexDigit(char c);
 

@@ -29,8 +29,7 @@ std::size_t NameWidth(const std::vector<Test>& tests) {
 Error NoSuchTest(const std::vector<Test>& tests, const std::string& pattern) {
   std::vector<std::string> names;
   for (const Test& test : tests) names.push_back(test.name);
-  const std::string near = DidYouMean(pattern, names);
-  return Fail("no test fits " + Quote(pattern) + (near.empty() ? "; there are: " + Join(names, ", ") : near));
+  return Fail("no test fits " + Quote(pattern) + DidYouMeanAmong(pattern, names));
 }
 
 /// The lab and the tests of its file.

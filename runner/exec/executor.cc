@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "plan/codec.h"
 
 namespace runner {
 namespace {

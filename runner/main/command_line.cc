@@ -21,12 +21,6 @@
 namespace runner {
 namespace {
 
-/// What may be meant, else all that there is.
-std::string Among(const std::string& word, const std::vector<std::string>& known) {
-  const std::string near = DidYouMean(word, known);
-  return near.empty() ? "; there are: " + Join(known, ", ") : near;
-}
-
 Error Usage(std::string where, std::string why) {
   Error error = Fail(std::move(why));
   error.where = std::move(where);
@@ -381,7 +375,7 @@ class Parser {
     CLI::App* graph = Add("graph", "draw a lab", [this]() -> Result<Run> {
       const std::vector<std::string> known = {"svg", "dot", "mermaid", "html", "ascii"};
       if (std::ranges::find(known, words_.format) == known.end()) {
-        return Usage("graph", "there is no format " + Quote(words_.format) + Among(words_.format, known));
+        return Usage("graph", "there is no format " + Quote(words_.format) + DidYouMeanAmong(words_.format, known));
       }
       GraphOptions options{.lab = TRY(Lab()), .format = words_.format};
       return Run([options](const Context& context) { return DrawGraph(context, options); });
@@ -398,7 +392,8 @@ class Parser {
           if (words_.shell.empty()) return Usage("completion", "SHELL is missing: bash, zsh or fish");
           const std::string_view script = CompletionScript(words_.shell);
           if (script.empty()) {
-            return Usage("completion", "there is no script for " + Quote(words_.shell) + Among(words_.shell, shells));
+            return Usage("completion",
+                         "there is no script for " + Quote(words_.shell) + DidYouMeanAmong(words_.shell, shells));
           }
           return Run([script](const Context& context) -> Ending {
             *context.out << script;

@@ -7,7 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "plan/codec.h"
+#include "base/json_fwd.h"
+#include "plan/difference.h"
 #include "plan/graph.h"
 #include "plan/resource.h"
 

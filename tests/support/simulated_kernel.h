@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "exec/backend.h"
+#include "plan/codec.h"
 #include "tests/support/faulty_backend.h"
 
 namespace runner::test {

@@ -36,6 +36,8 @@ TEST(Text, NearNameFindsSlips) {
   EXPECT_EQ(NearName(std::string(1000, 'r'), names), std::nullopt);
   EXPECT_EQ(DidYouMean("rule", names), " (did you mean \"rules\"?)");
   EXPECT_EQ(DidYouMean("banana", names), "");
+  EXPECT_EQ(DidYouMeanAmong("rule", names), " (did you mean \"rules\"?)");
+  EXPECT_EQ(DidYouMeanAmong("banana", Words{"r1", "r2"}), "; there are: r1, r2");
 }
 
 TEST(Text, NearNameTakesTheNearest) {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "exec/executor.h"
+#include "plan/codec.h"
 #include "tests/support/random_lab.h"
 #include "tests/support/simulated_kernel.h"
 

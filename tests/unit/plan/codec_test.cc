@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "plan/difference.h"
 
 namespace runner {
 namespace {

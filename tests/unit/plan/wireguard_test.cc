@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "plan/codec.h"
 #include "plan/plan.h"
 #include "topology/load.h"
 
