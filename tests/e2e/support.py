@@ -129,6 +129,25 @@ class State:
         return "\n".join(lines)
 
 
+def what_waits(session):
+    """A line for each process of a session: its number, its state, who traces it, the kernel's function and the call that it
+    is in, and what it runs."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                state, _, _, number = file.read().rpartition(")")[2].split()[:4]
+            if int(number) != session:
+                continue
+            said = []
+            for name in ("wchan", "syscall", "cmdline", "status"):
+                with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+                    said.append(file.read().replace("\0", " ").strip())
+            tracer = re.search(r"TracerPid:\s*(\d+)", said.pop()).group(1)
+        except OSError:
+            continue  # It has ended.
+        yield f"process {pid} ({state}, traced by {tracer}) in {said[0] or '-'}, call {said[1]}: {said[2]}"
+
+
 class Sandbox:
     def __init__(self):
         self._running = []
@@ -181,10 +200,11 @@ class Sandbox:
         try:
             out, err = process.communicate(input.encode() if input is not None else None, timeout=limit)
         except subprocess.TimeoutExpired:
+            waiting = "\n".join(what_waits(process.pid))
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
             raise AssertionError(f"{argv}: still running after {limit} s\n{out.decode(errors='replace')}\n"
-                                 f"{err.decode(errors='replace')}") from None
+                                 f"{err.decode(errors='replace')}\n{waiting}") from None
         done = subprocess.CompletedProcess(
             argv, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
         if check and done.returncode != 0:
