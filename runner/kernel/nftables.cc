@@ -156,7 +156,8 @@ Error NftWorker::Died(std::string_view during) {
   std::string why = "the worker process ended " + std::string(during) + "; whether the batch was done is not known";
   if (WIFSIGNALED(status)) why += fmt::format(" (signal {})", WTERMSIG(status));
   if (!said.empty()) why += ": " + said;
-  return {.where = "nftables", .tried = "", .why = std::move(why)};
+  // The code says that the outcome is to be looked up, as after any answer that did not come.
+  return {.where = "nftables", .tried = "", .why = std::move(why), .code = ETIMEDOUT};
 }
 
 Result<std::string> NftWorker::Ask(const Request& request) {

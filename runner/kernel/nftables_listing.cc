@@ -136,7 +136,8 @@ std::vector<NftError> ParseNftErrors(std::string_view output) {
     const std::size_t at = line.find("Error: ");
     if (at == std::string_view::npos) continue;
     std::optional<Place> place;
-    if (at > 0) {
+    // The library's talk with the kernel has no place: "netlink: Error: cache initialization failed: …".
+    if (at > 0 && line.substr(0, at) != "netlink: ") {
       if (at < 2 || line.substr(at - 2, 2) != ": ") continue;
       place = ParsePlace(line.substr(0, at - 2));
       if (!place) continue;

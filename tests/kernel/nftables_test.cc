@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "base/fd.h"
@@ -32,6 +33,8 @@ TEST(ParseNftErrors, TellsPlaceWidthAndSentence) {
                              "internal:0:0-0: Error: Could not process rule: No such file or directory\n"),
               ElementsAre(NftError{.line = 3, .column = 16, .width = 5, .text = "syntax error, unexpected newline"},
                           NftError{.text = "could not process rule: No such file or directory"}));
+  EXPECT_THAT(ParseNftErrors("netlink: Error: cache initialization failed: Operation not permitted\n"),
+              ElementsAre(NftError{.text = "cache initialization failed: Operation not permitted"}));
 }
 
 TEST(ParseNftErrors, PutsAnIncludedFilesMistakeWhereItIsIncluded) {
@@ -113,6 +116,7 @@ TEST(NftWorker, StartsAgainAfterItsWorkerDied) {
   ASSERT_FALSE(failed.ok());
   EXPECT_THAT(failed.error().text(), HasSubstr("the worker process ended"));
   EXPECT_THAT(failed.error().text(), HasSubstr("signal 9"));
+  EXPECT_EQ(failed.error().code, ETIMEDOUT);  // Whoever asked looks for what became of it.
   EXPECT_TRUE(worker.ListTables(net.fd()).ok());
   EXPECT_NE(worker.pid(), first);
 }
