@@ -55,7 +55,7 @@ Errors TakeDown(const Context& context, const std::string& lab) {
   run.EndProgress();
   const auto before = static_cast<std::size_t>(outcome.gone);
   Errors errors = ErrorsOf(outcome);
-  if (const Record left = journal->record(); !left.empty()) {
+  if (const Record& left = journal->record(); !left.empty()) {
     errors.push_back(WhatIsLeft(lab, left));
     return errors;
   }

@@ -16,7 +16,7 @@ namespace {
 Result<Wish> RecordedWish(const Context& context, const std::string& lab) {
   const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
   std::vector<Resource> resources;
-  for (RecordEntry& entry : journal.record()) resources.push_back(std::move(entry.resource));
+  for (const RecordEntry& entry : journal.record()) resources.push_back(entry.resource);
   Wish wish{.graph = TRY(Graph::Make(std::move(resources))), .header = journal.header(), .warnings = {}};
   wish.header.boot_id = TRY(BootId());
   wish.header.host_namespace = TRY(HostNamespaceId());

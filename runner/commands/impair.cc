@@ -168,7 +168,7 @@ void Print(const Context& inside, const std::string& lab, const Record& record, 
 
 Ending Show(const Context& inside, const ImpairOptions& options, const std::string& lab, std::optional<bool> changed) {
   const Journal journal = TRY(OpenRecord(inside, lab, Access::kPlan));
-  const Record record = journal.record();
+  const Record& record = journal.record();
   std::vector<LinkTarget> targets;
   if (options.interface.empty()) {
     targets = ImpairedIn(record);

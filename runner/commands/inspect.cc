@@ -142,7 +142,7 @@ Result<LabView> ViewLab(const Context& inside, const LabPlaces& places) {
   view.lab = places.lab;
   view.file = places.header.file;
   view.since = places.header.since;
-  const Record record = journal.record();
+  const Record& record = journal.record();
   TRY(Inspector(inside, record, view).Look());
   return view;
 }

@@ -169,7 +169,7 @@ Result<std::vector<LinkSetting>, Errors> LinksOfNode(const Context& inside, cons
                                                      const std::string& node, LinkState to) {
   const auto journal = OpenRecord(inside, lab, Access::kPlan);
   if (!journal.ok()) return Errors{journal.error()};
-  const Record record = journal->record();
+  const Record& record = journal->record();
   const auto place = FindPlace(PlacesOf(record), lab, node);
   if (!place.ok()) return Errors{place.error()};
   std::vector<LinkSetting> settings;
@@ -187,8 +187,8 @@ Result<Overrides, Errors> ReadOverrides(const Context& inside, const std::string
   const auto journal = OpenRecord(inside, lab, Access::kPlan);
   if (!journal.ok()) return Errors{journal.error()};
   Overrides overrides;
-  for (RecordEntry& entry : journal->record()) {
-    if (entry.resource.overridden) overrides.push_back(std::move(entry.resource));
+  for (const RecordEntry& entry : journal->record()) {
+    if (entry.resource.overridden) overrides.push_back(entry.resource);
   }
   return overrides;
 }

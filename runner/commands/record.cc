@@ -15,7 +15,8 @@ bool IsLostByReboot(const RecordEntry& entry) {
 
 Result<Journal> AfterReboot(Journal journal, Access access) {
   if (access == Access::kWrite) {
-    for (const RecordEntry& entry : journal.record()) {
+    const Record before = journal.record();
+    for (const RecordEntry& entry : before) {
       if (IsLostByReboot(entry)) TRY(journal.Gone(entry.resource.id));
     }
     return journal;

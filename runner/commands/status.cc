@@ -35,7 +35,7 @@ bool HasFileChanged(const LabHeader& header) {
 
 Result<LabStatus> Look(const Context& context, const std::string& lab) {
   const Journal journal = TRY(OpenRecord(context, lab, Access::kLook));
-  const Record record = journal.record();
+  const Record& record = journal.record();
   return LabStatus{.lab = lab,
                    .header = journal.header(),
                    .objects = record.size(),

@@ -240,9 +240,11 @@ Errors RestoreRecord(const Record& before, Journal& journal) {
     }
     keep(std::move(status));
   }
+  std::vector<ResourceId> strangers;
   for (const RecordEntry& entry : journal.record()) {
-    if (!known.contains(entry.resource.id)) keep(journal.Forget(entry.resource.id));
+    if (!known.contains(entry.resource.id)) strangers.push_back(entry.resource.id);
   }
+  for (const ResourceId& id : strangers) keep(journal.Forget(id));
   // With nothing left to tell the file goes, whatever it says.
   if (Status status = journal.Flush(); journal.size() != 0) keep(std::move(status));
   return errors;
@@ -265,9 +267,11 @@ void RollBack(const Graph& up, const Before& before, Backend& backend, Journal& 
   }
   const Hooks silent;  // Not to be interrupted: half an undo helps nobody.
   for (int round = 0;; ++round) {
-    const Record record = journal.record();
+    const Record& record = journal.record();
     auto observed = backend.Observe(*wish, record);
     if (!observed.ok()) {
+      // A look changes nothing: it may be tried again.
+      if (round < kRounds) continue;
       outcome.roll_back.push_back(std::move(observed).error());
       return;
     }
@@ -318,11 +322,10 @@ RunReport Execute(const Plan& plan, Backend& backend, Journal& journal, OnFailur
 Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& journal, const LabHeader& header,
                  AfterFailure after_failure, const Hooks& hooks, const ResourceIds* only) {
   Outcome outcome;
-  const Record before = journal.record();
+  Record before;
   std::optional<Observation> observed_before;
   for (int round = 0;; ++round) {
-    const Record later = round == 0 ? Record() : journal.record();
-    const Record& record = round == 0 ? before : later;
+    const Record& record = journal.record();
     auto observed = round == 0 ? backend.Observe(wish, record) : backend.ObserveAgain(wish, record, *observed_before);
     if (!observed.ok()) {
       outcome.report.errors.push_back(std::move(observed).error());
@@ -361,6 +364,7 @@ Outcome Converge(const Graph& wish, Purpose purpose, Backend& backend, Journal& 
       break;
     }
     if (round > 0) spdlog::debug("round {}: {}", round + 1, SummarizePlan(plan));
+    if (round == 0) before = record;
     if (!journal.exists()) {
       // Without a record the first thing made would be nobody's.
       if (auto status = journal.SetHeader(header); !status.ok()) {
@@ -414,7 +418,7 @@ Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
     }
   }
   for (int round = 0; round < kRounds; ++round) {
-    const Record record = journal.record();
+    const Record& record = journal.record();
     auto observed = backend.Observe(nothing, record);
     if (!observed.ok()) {
       outcome.report.errors.push_back(std::move(observed).error());
@@ -432,11 +436,12 @@ Outcome TearDown(Backend& backend, Journal& journal, const Hooks& hooks) {
       return outcome;
     }
     outcome.changed = true;
+    const std::size_t stood = record.size();
     RunReport report = Execute(plan, backend, journal, OnFailure::kGoOn, hooks);
     // An answer that was lost: the next look tells what became of it.
     if (round + 1 < kRounds && !report.interrupted) std::erase_if(report.errors, OutcomeIsUnknown);
     Append(outcome.report, std::move(report));
-    outcome.gone += static_cast<int>(record.size() - journal.size());
+    outcome.gone += static_cast<int>(stood - journal.size());
     if (outcome.report.interrupted) outcome.report.errors.push_back(Interrupted());
     if (!outcome.report.ok()) return outcome;
   }

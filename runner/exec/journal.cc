@@ -153,7 +153,7 @@ bool Journal::ReplayPlain(std::string_view line) {
   const auto found = id ? index_.find(*id) : index_.end();
   if (found == index_.end()) return false;
   is_settled_ = false;
-  entries_[found->second]->state = RecordEntry::State::kMade;
+  entries_[found->second].state = RecordEntry::State::kMade;
   return true;
 }
 
@@ -194,11 +194,10 @@ bool Journal::Replay(const Json& line) {
   // What is made without having been begun: its beginning is the damaged line.
   if (found == index_.end()) return !made || !damage_.empty();
   if (!made) {
-    entries_[found->second].reset();
     index_.erase(found);
     return true;
   }
-  RecordEntry& entry = *entries_[found->second];
+  RecordEntry& entry = entries_[found->second];
   if (line.contains("attributes")) {
     auto attributes = DecodeAttributes(id->kind, line["attributes"]);
     if (!attributes.ok()) return false;
@@ -211,24 +210,33 @@ bool Journal::Replay(const Json& line) {
 void Journal::Put(RecordEntry entry) {
   const auto [found, fresh] = index_.emplace(entry.resource.id, entries_.size());
   if (fresh) {
-    entries_.emplace_back(std::move(entry));
+    entries_.push_back(std::move(entry));
   } else {
     entries_[found->second] = std::move(entry);
   }
 }
 
-Record Journal::record() const {
-  Record record;
-  record.reserve(index_.size());
-  for (const auto& entry : entries_) {
-    if (entry) record.push_back(*entry);
+void Journal::CloseGaps() const {
+  if (entries_.size() == index_.size()) return;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    // One that was made anew stands further down.
+    const auto found = index_.find(entries_[i].resource.id);
+    if (found == index_.end() || found->second != i) continue;
+    if (kept != i) entries_[kept] = std::move(entries_[i]);
+    found->second = kept++;
   }
-  return record;
+  entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
+}
+
+const Record& Journal::record() const {
+  CloseGaps();
+  return entries_;
 }
 
 const RecordEntry* Journal::Find(const ResourceId& id) const {
   const auto found = index_.find(id);
-  return found == index_.end() ? nullptr : &*entries_[found->second];
+  return found == index_.end() ? nullptr : &entries_[found->second];
 }
 
 Status Journal::Append(const std::string& line) {
@@ -278,7 +286,7 @@ Status Journal::Made(const ResourceId& id, const Attributes& attributes) {
   const Stopwatch watch(kWriting);
   const auto found = index_.find(id);
   if (found == index_.end()) return Fail("record " + id.text(), "it was not begun");
-  RecordEntry& entry = *entries_[found->second];
+  RecordEntry& entry = entries_[found->second];
   entry.state = RecordEntry::State::kMade;
   Json line = {{"made", id.text()}};
   Json fresh = EncodeAttributes(attributes);
@@ -290,7 +298,6 @@ Status Journal::Made(const ResourceId& id, const Attributes& attributes) {
 Status Journal::Forget(const ResourceId& id) {
   const auto found = index_.find(id);
   if (found == index_.end()) return {};
-  entries_[found->second].reset();
   index_.erase(found);
   is_settled_ = false;
   pending_ += JsonText({{"gone", id.text()}}) + "\n";
@@ -301,7 +308,6 @@ Status Journal::Gone(const ResourceId& id) {
   const Stopwatch watch(kWriting);
   const auto found = index_.find(id);
   if (found == index_.end()) return {};
-  entries_[found->second].reset();
   index_.erase(found);
   return Append(JsonText({{"gone", id.text()}}));
 }
@@ -310,9 +316,8 @@ std::string Journal::SettledLine() const { return JsonText({{"settled", index_.s
 
 std::string Journal::Whole() const {
   std::string text = JsonText(EncodeHeader(header_)) + "\n";
-  for (const auto& entry : entries_) {
-    if (!entry) continue;
-    text += JsonText(EncodeEntry(entry->state == RecordEntry::State::kMade ? "entry" : "begin", *entry)) + "\n";
+  for (const RecordEntry& entry : record()) {
+    text += JsonText(EncodeEntry(entry.state == RecordEntry::State::kMade ? "entry" : "begin", entry)) + "\n";
   }
   if (is_settled_) text += SettledLine();
   return text;

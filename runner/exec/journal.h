@@ -48,8 +48,8 @@ class Journal {
   /// The file ends where a run ended: nothing is cut off or missing. What a kill leaves is not settled either.
   bool is_settled() const { return is_settled_ && !is_suspect_; }
   const LabHeader& header() const { return header_; }
-  /// In the order in which the things were made.
-  Record record() const;
+  /// In the order in which the things were made. It stands until the next line is written.
+  const Record& record() const;
   const RecordEntry* Find(const ResourceId& id) const;
 
   Status SetHeader(const LabHeader& header);
@@ -82,6 +82,7 @@ class Journal {
   std::string Whole() const;
   std::string SettledLine() const;
   void Put(RecordEntry entry);
+  void CloseGaps() const;
 
   std::string path_;
   Fd file_;
@@ -91,8 +92,9 @@ class Journal {
   bool is_suspect_ = false;  // was not settled when it was read
   std::string pending_;
   LabHeader header_;
-  std::vector<std::optional<RecordEntry>> entries_;  // empty: crossed out
-  std::unordered_map<ResourceId, std::size_t> index_;
+  // What is crossed out leaves a gap, in no index, until somebody asks for the record.
+  mutable Record entries_;
+  mutable std::unordered_map<ResourceId, std::size_t> index_;
 };
 
 }  // namespace runner

@@ -179,6 +179,36 @@ TEST_F(Converging, UndoesTheRunWhenTheKernelRefusesInTheEnd) {
   EXPECT_THAT(late.Standing(), IsEmpty());
 }
 
+TEST_F(Converging, LooksAgainWhenALookWhileUndoingFails) {
+  class Blinking : public FakeBackend {
+   public:
+    int blind_from = 0;
+    int blind_to = 0;
+    Result<Observation> Observe(const Graph& wish, const Record& record) override {
+      ++looks_;
+      if (looks_ >= blind_from && looks_ < blind_to) return SystemError(EPERM, "read links");
+      return FakeBackend::Observe(wish, record);
+    }
+
+   private:
+    int looks_ = 0;
+  };
+  // The first look is the run's own.
+  for (const int blind_to : {3, 4, 100}) {
+    Blinking backend;
+    backend.fault = [](int call, const Action&) { return call == 3 ? Fault::kRefuse : Fault::kNone; };
+    backend.blind_from = 2;
+    backend.blind_to = blind_to;
+    Journal journal = Journal::InMemory();
+    const Outcome outcome =
+        Converge(Wish(kLab), Purpose::kUp, backend, journal, Header(), AfterFailure::kRollBack, hooks_);
+    EXPECT_FALSE(outcome.report.ok());
+    EXPECT_EQ(outcome.roll_back.empty(), blind_to < 100);
+    EXPECT_EQ(backend.Standing().empty(), blind_to < 100);
+    EXPECT_EQ(journal.size() == 0, blind_to < 100);
+  }
+}
+
 TEST_F(Converging, KeepsTheWreckWhenAsked) {
   backend_.fault = [](int call, const Action&) { return call == 3 ? Fault::kRefuse : Fault::kNone; };
   const Outcome outcome = Up(kLab, AfterFailure::kKeep);
