@@ -10,6 +10,7 @@ import os
 import random
 import unittest
 
+import needs
 import support
 
 LONG = os.environ.get("TOPORUN_LONG") == "1"
@@ -54,6 +55,12 @@ class Steps(support.SandboxCase):
     def kill(self, number, words):
         return self.box.run([STEPPER, f"--at={number}", "--", support.TOPORUN, *words])
 
+    def machine(self):
+        """A new sandbox in place of one that was left in disorder."""
+        self.box.close()
+        self.box = support.Sandbox()
+        self.addCleanup(self.box.close)
+
     def each(self, calls, count, body):
         numbers = range(1, len(calls) + 1)
         if count is not None and count < len(calls):
@@ -65,9 +72,7 @@ class Steps(support.SandboxCase):
                     body(number)
                     self.assertSame(self.before, self.box.snapshot())
                 except BaseException:
-                    self.box.close()
-                    self.box = support.Sandbox()
-                    self.addCleanup(self.box.close)
+                    self.machine()
                     raise
 
     def life(self, path, name, count):
@@ -129,6 +134,16 @@ class Steps(support.SandboxCase):
     def test_others(self):
         for file in ("lan", "leaf-spine", "policy-routing", "rootless-pods", "routers", "star", "two-homes"):
             self.life(self.topology(file + ".yaml"), file, 12)
+
+    @unittest.skipUnless(LONG, "only with TOPORUN_LONG=1")
+    def test_daemons(self):
+        """Labs that run another package's daemons: the calls of those are counted too. (bgp-20 is one of them twenty times over,
+        and more than an hour of them.)"""
+        for file in ("bird", "dhcp", "frr-ospf", "iperf3", "nginx-nat"):
+            with self.subTest(file=file):
+                path = self.topology(file + ".yaml")
+                needs.require(self, {}, path)
+                self.life(path, file, 6)
 
     def test_roll_back(self):
         path = self.write("failing.yaml", FAILING)
