@@ -13,7 +13,7 @@ Result<Reading> ProbeRun(const Check& check, const Lab& /*lab*/, Vantage& from, 
   const auto left = std::chrono::ceil<Milliseconds>(patience.end - Clock::now());
   const Milliseconds limit = std::max(left, kLeast);
   Output output = TRY(from.Run(check.run, limit));
-  Reading reading{.reached = output.status == 0 && !output.was_late};
+  Reading reading{.reached = output.status == 0 && !output.was_late, .was_cut = output.was_late};
   reading.seen = output.was_late ? fmt::format("it was ended after {:.1f} s", static_cast<double>(limit.count()) / 1000)
                                  : fmt::format("exit status {}", output.status);
   reading.values["status"] = static_cast<double>(output.status);

@@ -16,6 +16,7 @@ using Value = std::variant<double, std::string, std::vector<std::string>>;
 
 struct Reading {
   bool reached = false;
+  bool was_cut = false;   // by the end of the time, before it could tell
   std::string seen = {};  // in a few words: "connected in 0.1ms", "connection refused"
   std::map<std::string, Value> values = {};
 };

@@ -33,7 +33,7 @@ class Bgp(support.SandboxCase):
     def test_a_wrong_session_is_found_and_told(self):
         before, work = self.box.snapshot(), self.folder()
         junit = os.path.join(work, "junit.xml")
-        done = self.toporun("test", PATH, "--set", "WRONG_BY=1", "--set", "WITHIN=6s", "--evidence", work, "--junit", junit,
+        done = self.toporun("test", PATH, "--set", "WRONG_BY=1", "--set", "WITHIN=10s", "--evidence", work, "--junit", junit,
                             status=1, limit=240)
         # The daemon itself says which session it is, and the way says what is missing.
         self.assertRegex(done.stdout, r"FAIL  r1 and r20 speak +\([0-9.]+ s\)\n +run vtysh .* from r20: expected stdout with .*"

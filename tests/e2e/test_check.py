@@ -2,6 +2,7 @@
 """`check`: the file's tests and single checks on a lab that is up, from its nodes and from outside."""
 
 import json
+import os
 import re
 import signal
 
@@ -100,6 +101,16 @@ class Check(support.SandboxCase):
         document = self.verdicts(status=1)
         self.assertEqual(7, document["failed"])
         self.assertEqual(19, document["tests"][0]["line"])
+
+    def test_a_try_that_the_time_cut_off_does_not_hide_the_one_before(self):
+        flag = os.path.join(self.folder(), "flag")
+        self.bring_up(f"""
+  cut off: {{from: a, run: [sh, -c, "[ -e {flag} ] && exec sleep 60; touch {flag}; exit 4"], within: 500ms}}
+  never ends: {{from: a, run: [sleep, "60"], within: 500ms}}
+""")
+        done = self.toporun("check", "lab", status=1)
+        self.assertRegex(done.stdout, r"expected exit status 0, but exit status 4 \(tried 2 times")
+        self.assertIn("expected exit status 0, but it was ended after 1.0 s", done.stdout)
 
     def test_steps_change_the_lab_and_put_it_back(self):
         self.bring_up(STEPS)
