@@ -3,8 +3,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "exec/apply.h"
 #include "exec/process_wait.h"
 #include "exec/translate_process.h"

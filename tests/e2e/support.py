@@ -336,6 +336,12 @@ class SandboxCase(unittest.TestCase):
     def setUp(self):
         if ROOTLESS and os.geteuid() != 0:
             self.skipTest("only root can make a machine that has ordinary users")
+        self.new_machine()
+
+    def new_machine(self):
+        """In place of the one before it, which may be in disorder."""
+        if hasattr(self, "box"):
+            self.box.close()
         self.box = RootlessSandbox() if ROOTLESS else Sandbox()
         self.addCleanup(self.box.close)
 

@@ -54,12 +54,6 @@ def sample(points, count):
 class Faults(support.SandboxCase):
     tried = 0
 
-    def machine(self):
-        """A new sandbox in place of one that was left in disorder."""
-        self.box.close()
-        self.box = support.Sandbox()
-        self.addCleanup(self.box.close)
-
     def strace(self, words, *inject):
         argv = ["strace", "-f", "-y", "-b", "execve", "-s", "128", "-e", "signal=none", "-o", self.trace]
         argv += [word for one in inject for word in ("-e", "inject=" + one)]
@@ -81,7 +75,7 @@ class Faults(support.SandboxCase):
                 try:
                     body(name, number)
                 except BaseException:
-                    self.machine()
+                    self.new_machine()
                     raise
         self.assertGreaterEqual(tried, min(count, 5))
         self.tried += tried

@@ -55,12 +55,6 @@ class Steps(support.SandboxCase):
     def kill(self, number, words):
         return self.box.run([STEPPER, f"--at={number}", "--", support.TOPORUN, *words])
 
-    def machine(self):
-        """A new sandbox in place of one that was left in disorder."""
-        self.box.close()
-        self.box = support.Sandbox()
-        self.addCleanup(self.box.close)
-
     def each(self, calls, count, body):
         numbers = range(1, len(calls) + 1)
         if count is not None and count < len(calls):
@@ -72,7 +66,7 @@ class Steps(support.SandboxCase):
                     body(number)
                     self.assertSame(self.before, self.box.snapshot())
                 except BaseException:
-                    self.machine()
+                    self.new_machine()
                     raise
 
     def life(self, path, name, count):
