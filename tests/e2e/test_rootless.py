@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 """Labs of an ordinary user that never had any privilege: the holder, its life and its end, what cannot be done."""
 
 import glob
