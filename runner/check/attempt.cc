@@ -58,9 +58,9 @@ class Trying {
       step.verdict = IsForbidden(reading.error()) ? Verdict::kSkipped : Verdict::kFailed;
       return step.verdict == Verdict::kSkipped;
     }
-    // The try before it had the time to end, and tells more.
-    if (reading->was_cut && step.tries > 1) return false;
     const auto mismatch = FindMismatch(check_, *reading);
+    // The try before it had the time to end, and tells more.
+    if (mismatch && reading->was_cut && step.tries > 1) return false;
     step.verdict = mismatch ? Verdict::kFailed : Verdict::kOk;
     step.found = mismatch ? *mismatch : reading->seen;
     return mismatch.has_value() == MustStay(check_);
