@@ -1,9 +1,15 @@
 #include "kernel/sysctl.h"
 
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -20,6 +26,38 @@ std::optional<long long> Number(std::string_view word) {
   if (text.empty() || *end != '\0' || errno != 0) return {};
   return number;
 }
+
+/// Where settings are opened. An instance of proc keeps the name of each file below /proc/sys/net once for each
+/// namespace that it was opened in, all of them in one chain (fs/proc/proc_sysctl.c: proc_sys_compare): the ten
+/// thousandth namespace waits for the kernel to walk past all before. So after some openings there is a fresh instance,
+/// mounted nowhere. Where none is given (in a user namespace without a process namespace of its own) it stays with the
+/// machine's.
+class FreshProc {
+ public:
+  /// The same file in a younger instance, if there is one: `path` begins with /proc.
+  std::string Find(const std::string& path) {
+    if (++opened_ % kOpeningsEach == 0 && !refused_) Renew();
+    if (!instance_.is_open()) return path;
+    return "/proc/thread-self/fd/" + std::to_string(instance_.get()) + path.substr(std::strlen("/proc"));
+  }
+
+ private:
+  static constexpr int kOpeningsEach = 128;
+
+  void Renew() {
+    const Fd context(fsopen("proc", FSOPEN_CLOEXEC));
+    refused_ = !context.is_open() || fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0;
+    Fd fresh(refused_ ? -1 : fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+    refused_ = !fresh.is_open();
+    instance_ = std::move(fresh);
+  }
+
+  Fd instance_;
+  int opened_ = 0;
+  bool refused_ = false;
+};
+
+FreshProc fresh_proc;
 
 }  // namespace
 
@@ -67,13 +105,17 @@ bool SameSysctl(std::string_view a, std::string_view b) {
 
 Result<std::string> ReadSysctl(std::string_view key) {
   const std::string path = TRY(SysctlPath(key));
-  const std::string value = TRY(ReadFile(path).Wrap("sysctl " + Quote(key)));
-  return NormaliseSysctl(value);
+  auto value = ReadFile(fresh_proc.Find(path));
+  // Told with the path that everybody knows.
+  if (!value.ok()) value = TRY(ReadFile(path).Wrap("sysctl " + Quote(key)));
+  return NormaliseSysctl(*value);
 }
 
 Status WriteSysctl(std::string_view key, std::string_view value) {
   const std::string path = TRY(SysctlPath(key));
-  TRY(WriteExisting(path, value).Wrap("sysctl " + Quote(key)));
+  if (!WriteExisting(fresh_proc.Find(path), value).ok()) {
+    TRY(WriteExisting(path, value).Wrap("sysctl " + Quote(key)));
+  }
   const std::string now = TRY(ReadSysctl(key));
   if (SameSysctl(now, value)) return {};
   return Fail("sysctl " + Quote(key),

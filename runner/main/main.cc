@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "base/heap.h"
 #include "base/stopwatch.h"
 #include "commands/context.h"
 #include "main/command_line.h"
@@ -71,6 +72,7 @@ int Main(const std::vector<std::string>& words) {
   }
   if (Status filled = FillIn(*line, context); !filled.ok()) return Finish(context, std::move(filled).error());
   SetUpLog(context.verbosity, context.colour);
+  PrepareHeap();
   if (line->options.stats) StartTiming();
   const auto start = std::chrono::steady_clock::now();
   const Ending ending = line->run(context);

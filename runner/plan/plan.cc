@@ -44,6 +44,7 @@ class Planner {
     AddUnrecordedRemovals();
     AddRemovals();
     AddCreations();
+    plan_.actions.reserve(plan_.actions.size() + final_removals_.size() + forgotten_.size());
     for (Action& action : final_removals_) plan_.actions.push_back(std::move(action));
     for (Action& action : forgotten_) plan_.actions.push_back(std::move(action));
     return std::move(plan_);
@@ -251,7 +252,12 @@ class Planner {
   static bool IsNothingToRemove(Kind kind) { return kind == Kind::kExec || kind == Kind::kCondition; }
 
   void AddRemovals() {
-    for (const RecordEntry* entry : NewestFirst()) {
+    const std::vector<const RecordEntry*> order = NewestFirst();
+    // An action is large: none is moved for want of room.
+    for (auto* actions : {&plan_.actions, &final_removals_, &forgotten_}) {
+      actions->reserve(actions->size() + order.size());
+    }
+    for (const RecordEntry* entry : order) {
       const Resource& resource = entry->resource;
       const bool wished = wish_.Has(resource.id);
       const Observed* seen = Seen(resource.id);
@@ -281,6 +287,9 @@ class Planner {
   }
 
   void AddCreations() {
+    const auto stays = [](const auto& judged) { return judged.second.what == Verdict::What::kKeep; };
+    const auto kept = static_cast<std::size_t>(std::ranges::count_if(verdicts_, stays));
+    plan_.actions.reserve(plan_.actions.size() + verdicts_.size() - kept);
     for (const Resource& resource : wish_.resources()) {
       const Verdict& verdict = verdicts_.at(resource.id);
       if (verdict.what == Verdict::What::kKeep) continue;
