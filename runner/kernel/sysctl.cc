@@ -59,6 +59,12 @@ class FreshProc {
 
 FreshProc fresh_proc;
 
+/// The error names the path that everybody knows, not the one that was taken.
+Error Told(Error error, const std::string& taken, const std::string& path) {
+  if (const auto at = error.tried.find(taken); at != std::string::npos) error.tried.replace(at, taken.size(), path);
+  return error;
+}
+
 }  // namespace
 
 Result<std::string> SysctlPath(std::string_view key) {
@@ -105,16 +111,17 @@ bool SameSysctl(std::string_view a, std::string_view b) {
 
 Result<std::string> ReadSysctl(std::string_view key) {
   const std::string path = TRY(SysctlPath(key));
-  auto value = ReadFile(fresh_proc.Find(path));
-  // Told with the path that everybody knows.
-  if (!value.ok()) value = TRY(ReadFile(path).Wrap("sysctl " + Quote(key)));
+  const std::string taken = fresh_proc.Find(path);
+  auto value = ReadFile(taken);
+  if (!value.ok()) return Told(std::move(value).error(), taken, path).Wrap("sysctl " + Quote(key));
   return NormaliseSysctl(*value);
 }
 
 Status WriteSysctl(std::string_view key, std::string_view value) {
   const std::string path = TRY(SysctlPath(key));
-  if (!WriteExisting(fresh_proc.Find(path), value).ok()) {
-    TRY(WriteExisting(path, value).Wrap("sysctl " + Quote(key)));
+  const std::string taken = fresh_proc.Find(path);
+  if (Status written = WriteExisting(taken, value); !written.ok()) {
+    return Told(std::move(written).error(), taken, path).Wrap("sysctl " + Quote(key));
   }
   const std::string now = TRY(ReadSysctl(key));
   if (SameSysctl(now, value)) return {};

@@ -1,7 +1,12 @@
 #include "kernel/sysctl.h"
 
 #include <gmock/gmock.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 
+#include "base/fd.h"
 #include "kernel/netns.h"
 #include "tests/support/sandbox.h"
 
@@ -10,6 +15,24 @@ namespace {
 
 using test::InSandbox;
 using test::Shell;
+
+/// Whether the kernel makes an instance of proc for this process.
+bool GivesProc() {
+  const Fd context(fsopen("proc", FSOPEN_CLOEXEC));
+  return context.is_open() && fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+}
+
+/// The descriptors of this process that are folders of proc.
+int OpenProcFolders() {
+  int count = 0;
+  for (int fd = 0; fd < 256; ++fd) {
+    struct statfs system {};
+    struct stat info {};
+    if (fstatfs(fd, &system) != 0 || fstat(fd, &info) != 0) continue;
+    if (system.f_type == PROC_SUPER_MAGIC && S_ISDIR(info.st_mode)) ++count;
+  }
+  return count;
+}
 
 TEST(Sysctl, FindsTheFileAsSysctlDoes) {
   EXPECT_EQ(*SysctlPath("net.ipv4.ip_forward"), "/proc/sys/net/ipv4/ip_forward");
@@ -48,6 +71,28 @@ TEST(Sysctl, WritesInTheThreadsNamespace) {
     }
     EXPECT_EQ(*ReadSysctl("net.ipv4.ip_forward"), "0");
     EXPECT_EQ(Shell("ip netns exec a sysctl -n net.ipv4.ip_forward net.ipv4.conf.eth0/1.rp_filter"), "1\n2\n");
+  });
+}
+
+TEST(Sysctl, WritesInTheThreadsNamespaceHoweverOftenItHasBefore) {
+  InSandbox([] {
+    constexpr int kTimes = 200;  // beyond where an instance of proc is taken for too full
+    Shell("ip netns add a; ip netns add b");
+    const auto a = Namespace::OpenPath("/run/netns/a");
+    const auto b = Namespace::OpenPath("/run/netns/b");
+    for (int i = 1; i <= kTimes; ++i) {
+      for (const auto* place : {&a, &b}) {
+        const auto inside = InNamespace::Enter(**place);
+        const std::string value = std::to_string(place == &a ? i : i + 1000);
+        ASSERT_TRUE(WriteSysctl("net.ipv4.tcp_fin_timeout", value).ok()) << i;
+        EXPECT_EQ(*ReadSysctl("net.ipv4.tcp_fin_timeout"), value);
+      }
+    }
+    EXPECT_EQ(OpenProcFolders(), GivesProc() ? 1 : 0);
+    EXPECT_EQ(Shell("ip netns exec a sysctl -n net.ipv4.tcp_fin_timeout"), "200\n");
+    EXPECT_EQ(Shell("ip netns exec b sysctl -n net.ipv4.tcp_fin_timeout"), "1200\n");
+    EXPECT_EQ(WriteSysctl("net.ipv4.no_such", "1").error().text(),
+              "sysctl \"net.ipv4.no_such\": open \"/proc/sys/net/ipv4/no_such\": no such file or directory");
   });
 }
 

@@ -7,6 +7,7 @@ file. Nothing leaves the machine, nothing is left behind."""
 import argparse
 import json
 import os
+import re
 import statistics
 import sys
 
@@ -39,6 +40,9 @@ PEAKS = [("star-1000", 64), ("ring-1000", 64), ("ring-10000", 400)]  # MiB
 FLOOR = os.path.join(os.path.dirname(contenders.support.TOPORUN), "bench_floor")
 FIGURES = ("up", "first ping", "again", "edit", "status", "down", "look")
 QUICK = ("star-100", "ring-100")
+PLANNED = 14300  # nodes of a ring of a good 100,000 objects
+PLANNING = ("make the graph of objects", "decide what to do")  # parts of --stats
+PLANNING_LIMIT = 1.0  # s
 
 
 class Bench:
@@ -126,6 +130,21 @@ class Bench:
         self.rows.append({"key": key + " descriptors", "what": workload.name, "descriptors": seen})
 
 
+    def planning(self):
+        """What planning alone takes, the file read and nothing there yet: neither reading nor looking counts."""
+        toporun = contenders.Toporun(self.root)
+        path = toporun.put(workloads.Ring(PLANNED).text)
+        rounds = []
+        for _ in range(self.options.rounds):
+            output = toporun.toporun("plan", "--stats", path)["output"]
+            took = [re.search(rf"([0-9.]+) s .*  {part}$", output, re.MULTILINE) for part in PLANNING]
+            objects = re.search(r"([0-9]+) to create", output)
+            if not objects or not all(took):
+                raise SystemExit(f"planning: the output is not understood:\n{output}")
+            rounds.append(sum(float(one[1]) for one in took))
+        self.rows.append({"key": "planning", "what": f"planning {objects[1]} objects", "seconds": rounds})
+
+
 def seconds(value):
     return "–" if value is None else f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
@@ -159,6 +178,8 @@ def ratios(rows):
         peak = figure(key, "toporun", "peak")
         if peak:
             lines.append((f"{key}: peak memory in MiB", peak / 1024, most))
+    if "planning" in of:
+        lines.append((f"{of['planning']['what']}, in s", statistics.median(of["planning"]["seconds"]), PLANNING_LIMIT))
     return lines
 
 
@@ -170,20 +191,24 @@ def main():
     parser.add_argument("--slow", type=float, default=15, help="seconds: what took longer is measured once only")
     parser.add_argument("--json", default="build/bench-labs.json", help="where the figures go")
     parser.add_argument("--floor", default=FLOOR, help="the floor program (%(default)s)")
-    parser.add_argument("workload", nargs="*", help=f"of {', '.join(workloads.ALL)}")
+    parser.add_argument("workload", nargs="*", help=f"of {', '.join(workloads.ALL)}, planning")
     options = parser.parse_args()
+    known = [*workloads.ALL, "planning"]
     for key in options.workload:
-        if key not in workloads.ALL:
-            parser.error(f'no workload "{key}"; there are: {", ".join(workloads.ALL)}')
+        if key not in known:
+            parser.error(f'no workload "{key}"; there are: {", ".join(known)}')
     if options.quick:
         options.rounds = min(options.rounds, 3)
-    chosen = options.workload or (QUICK if options.quick else list(workloads.ALL))
+    chosen = options.workload or [*(QUICK if options.quick else workloads.ALL), "planning"]
     bench = Bench(options)
     try:
         for key in chosen:
-            bench.row(key)
+            if key != "planning":
+                bench.row(key)
         if "star-1000" in chosen:
             bench.descriptors("star-1000")
+        if "planning" in chosen:
+            bench.planning()
     finally:
         bench.close()
     lines = ratios(bench.rows)
