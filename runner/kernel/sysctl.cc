@@ -1,11 +1,14 @@
 #include "kernel/sysctl.h"
 
-#include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -27,30 +30,51 @@ std::optional<long long> Number(std::string_view word) {
   return number;
 }
 
+/// What MountProc does: the number of the mount's descriptor, or -1.
+struct ProcMount {
+  int fd = -1;
+};
+
+// In a process that shares the caller's memory and descriptors: system calls only.
+int MountProc(void* where) {
+  const int context = fsopen("proc", FSOPEN_CLOEXEC);
+  if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0) {
+    static_cast<ProcMount*>(where)->fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  }
+  if (context >= 0) close(context);
+  return 0;
+}
+
+/// An instance of proc that is mounted nowhere; none where the kernel gives none. It is made by a process in a process
+/// namespace of its own: whoever has no power over the machine's may mount proc for that one (user_namespaces(7)).
+Fd NewProc() {
+  alignas(16) static std::array<char, 64 << 10> stack;
+  ProcMount mounted;
+  const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWPID | SIGCHLD;
+  const pid_t child = clone(MountProc, stack.data() + stack.size(), flags, &mounted);
+  if (child < 0) return Fd();
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) continue;
+  return Fd(mounted.fd);
+}
+
 /// Where settings are opened. An instance of proc keeps the name of each file below /proc/sys/net once for each
 /// namespace that it was opened in, all of them in one chain (fs/proc/proc_sysctl.c: proc_sys_compare): the ten
-/// thousandth namespace waits for the kernel to walk past all before. So after some openings there is a fresh instance,
-/// mounted nowhere. Where none is given (in a user namespace without a process namespace of its own) it stays with the
-/// machine's.
+/// thousandth namespace waits for the kernel to walk past all before. So after some openings there is a fresh instance.
+/// Where none is given it stays with the machine's.
 class FreshProc {
  public:
   /// The same file in a younger instance, if there is one: `path` begins with /proc.
   std::string Find(const std::string& path) {
-    if (++opened_ % kOpeningsEach == 0 && !refused_) Renew();
+    if (++opened_ % kOpeningsEach == 0 && !refused_) {
+      instance_ = NewProc();
+      refused_ = !instance_.is_open();
+    }
     if (!instance_.is_open()) return path;
     return "/proc/thread-self/fd/" + std::to_string(instance_.get()) + path.substr(std::strlen("/proc"));
   }
 
  private:
   static constexpr int kOpeningsEach = 128;
-
-  void Renew() {
-    const Fd context(fsopen("proc", FSOPEN_CLOEXEC));
-    refused_ = !context.is_open() || fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0;
-    Fd fresh(refused_ ? -1 : fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-    refused_ = !fresh.is_open();
-    instance_ = std::move(fresh);
-  }
 
   Fd instance_;
   int opened_ = 0;
