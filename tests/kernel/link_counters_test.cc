@@ -23,7 +23,7 @@ LinkCounters Find(const std::vector<LinkCounters>& all, const std::string& name)
 TEST(LinkCounters, AreWhatIpShows) {
   InSandbox([] {
     test::TwoLinks();
-    Shell("ip link set w1 down; ping -q -c 3 -I v0 10.0.0.9 >/dev/null 2>&1 || true");
+    Shell("ip link set w1 down; ping -q -c 3 -i 0.1 -W 1 -I v0 10.0.0.9 >/dev/null 2>&1 || true");
     // Nothing is sent by itself from now on.
     Shell("for i in v0 v1 w0 w1; do ip link set $i down; done; ip link set v1 up");
     NetlinkSocket socket = Socket();
