@@ -1,6 +1,6 @@
 # ctest: timeout=600
 """Files and machines that mean no good: bombs, names that a shell or nft would run, links in the place of our files, too few
-descriptors. A clear error in bounded time and memory, and nothing is done that was not asked for."""
+descriptors or addresses. A clear error in bounded time and memory, and nothing is done that was not asked for."""
 
 import os
 
@@ -164,6 +164,17 @@ class Places(support.SandboxCase):
                 self.assertEqual([], changes(trace, allowed='"/dev/null"|"/dev/net/tun"'))
                 for name, state in standing.items():
                     self.assertSame(state, self.box.snapshot(name or None))
+
+
+class Addresses(support.SandboxCase):
+    def test_the_heap_is_laid_out_where_nothing_limits_it(self):
+        path, trace = self.write("pair.yaml", PAIR), os.path.join(self.folder(), "trace")
+        for limit, laid_out in (("unlimited", True), (str(MEMORY // 1024), False)):
+            with self.subTest(limit=limit):
+                command = 'ulimit -v "$0"; exec strace -o "$1" -e trace=madvise "$2" validate "$3"'
+                self.box.run(["sh", "-c", command, limit, trace, support.TOPORUN, path], check=True)
+                with open(trace, encoding="utf-8") as file:
+                    self.assertEqual(laid_out, "MADV_HUGEPAGE" in file.read())
 
 
 class Descriptors(support.SandboxCase):
