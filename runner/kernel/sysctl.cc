@@ -30,16 +30,11 @@ std::optional<long long> Number(std::string_view word) {
   return number;
 }
 
-/// What MountProc does: the number of the mount's descriptor, or -1.
-struct ProcMount {
-  int fd = -1;
-};
-
-// In a process that shares the caller's memory and descriptors: system calls only.
-int MountProc(void* where) {
+// In a process that shares the caller's memory and descriptors, so system calls only. `fd`: an int, for the mount.
+int MountProc(void* fd) {
   const int context = fsopen("proc", FSOPEN_CLOEXEC);
   if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0) {
-    static_cast<ProcMount*>(where)->fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    *static_cast<int*>(fd) = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   }
   if (context >= 0) close(context);
   return 0;
@@ -49,12 +44,12 @@ int MountProc(void* where) {
 /// namespace of its own: whoever has no power over the machine's may mount proc for that one (user_namespaces(7)).
 Fd NewProc() {
   alignas(16) static std::array<char, 64 << 10> stack;
-  ProcMount mounted;
+  int mounted = -1;
   const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWPID | SIGCHLD;
   const pid_t child = clone(MountProc, stack.data() + stack.size(), flags, &mounted);
   if (child < 0) return Fd();
   while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) continue;
-  return Fd(mounted.fd);
+  return Fd(mounted);
 }
 
 /// Where settings are opened. An instance of proc keeps the name of each file below /proc/sys/net once for each
