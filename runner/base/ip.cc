@@ -23,6 +23,8 @@ void FillHostBits(std::uint8_t* bytes, std::size_t size, int length, HostBits ho
 
 }  // namespace
 
+std::uint8_t FamilyNumber(Family family) { return family == Family::kIpv6 ? AF_INET6 : AF_INET; }
+
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   IpAddress address;
   const std::string copy(text);
@@ -83,7 +85,7 @@ std::optional<IpAddress> IpAddress::Plus(std::uint64_t n) const {
 
 std::string IpAddress::text() const {
   char buffer[INET6_ADDRSTRLEN];
-  inet_ntop(is_ipv6() ? AF_INET6 : AF_INET, bytes_.data(), buffer, sizeof buffer);
+  inet_ntop(FamilyNumber(family_), bytes_.data(), buffer, sizeof buffer);
   return buffer;
 }
 

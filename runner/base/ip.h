@@ -12,6 +12,9 @@ namespace runner {
 
 enum class Family { kIpv4, kIpv6 };
 
+/// The family's number for the kernel: AF_INET or AF_INET6.
+std::uint8_t FamilyNumber(Family family);
+
 class IpAddress {
  public:
   /// 0.0.0.0
@@ -24,6 +27,8 @@ class IpAddress {
 
   Family family() const { return family_; }
   bool is_ipv6() const { return family_ == Family::kIpv6; }
+  /// Whether it is of that family; of either where none is given.
+  bool is_of(std::optional<Family> family) const { return !family || family_ == *family; }
   /// 32 or 128.
   int bits() const { return is_ipv6() ? 128 : 32; }
   /// Network order; `size()` bytes of it count.

@@ -5,8 +5,6 @@
 namespace runner::check {
 namespace {
 
-bool Fits(const IpAddress& address, std::optional<Family> family) { return !family || address.family() == *family; }
-
 bool Has(const NodeAddresses& node, const IpAddress& address) {
   for (const InterfaceAddresses& interface : node.interfaces) {
     for (const IpPrefix& prefix : interface.addresses) {
@@ -32,7 +30,7 @@ std::optional<IpAddress> AddressBook::FirstOf(std::string_view node, std::option
     for (const InterfaceAddresses& interface : found->interfaces) {
       if (interface.leads_out != is_out) continue;
       for (const IpPrefix& prefix : interface.addresses) {
-        if (IsGlobal(prefix.address()) && Fits(prefix.address(), family)) return prefix.address();
+        if (IsGlobal(prefix.address()) && prefix.address().is_of(family)) return prefix.address();
       }
     }
   }
@@ -46,7 +44,7 @@ std::optional<IpAddress> AddressBook::Of(std::string_view node, std::string_view
   const auto on = std::ranges::find(found->interfaces, interface, &InterfaceAddresses::name);
   if (on == found->interfaces.end()) return std::nullopt;
   for (const IpPrefix& prefix : on->addresses) {
-    if (Fits(prefix.address(), family)) return prefix.address();
+    if (prefix.address().is_of(family)) return prefix.address();
   }
   return std::nullopt;
 }

@@ -21,7 +21,7 @@ std::string Reason(int code) {
 
 Result<Connection> Connect(Vantage& from, const IpAddress& to, std::uint16_t port, const Patience& patience) {
   Connection made;
-  Fd socket = TRY(from.OpenSocket(DomainOf(to), SOCK_STREAM, 0));
+  Fd socket = TRY(from.OpenSocket(FamilyNumber(to.family()), SOCK_STREAM, 0));
   const SocketAddress address = SocketAddress::Of(to, port);
   const Clock::time_point begin = Clock::now();
   int code = connect(socket.get(), address.get(), address.size) == 0 ? 0 : errno;

@@ -107,7 +107,7 @@ EchoSocket::EchoSocket(Fd socket, Family family, bool is_raw)
 }
 
 Result<EchoSocket> EchoSocket::Open(Vantage& from, Family family) {
-  const int domain = family == Family::kIpv6 ? AF_INET6 : AF_INET;
+  const int domain = FamilyNumber(family);
   const int protocol = family == Family::kIpv6 ? static_cast<int>(IPPROTO_ICMPV6) : static_cast<int>(IPPROTO_ICMP);
   auto raw = from.OpenSocket(domain, SOCK_RAW, protocol);
   const bool is_raw = raw.ok();

@@ -36,8 +36,6 @@ bool IsSameName(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-bool Fits(const IpAddress& address, std::optional<Family> family) { return !family || address.family() == *family; }
-
 struct ResolverSettings {
   std::vector<IpAddress> servers;
   std::vector<std::string> search;
@@ -78,7 +76,7 @@ Result<DnsReply> AskServer(Vantage& from, const IpAddress& server, const std::st
   const std::uint16_t id = RandomNumber();
   const auto query = DnsQuery(id, name, family);
   if (!query) return Fail(Quote(name) + " is no name");
-  const Fd socket = TRY(from.OpenSocket(DomainOf(server), SOCK_DGRAM, 0));
+  const Fd socket = TRY(from.OpenSocket(FamilyNumber(server.family()), SOCK_DGRAM, 0));
   const SocketAddress to = SocketAddress::Of(server, kDnsPort);
   const std::string tried = "ask " + server.text();
   if (connect(socket.get(), to.get(), to.size) != 0) return SystemError(errno, tried);
@@ -122,7 +120,7 @@ std::vector<IpAddress> FindInHosts(std::string_view file, std::string_view name,
     const auto words = WordsOf(line);
     if (words.empty()) continue;
     const auto address = IpAddress::Parse(words[0]);
-    if (!address || !Fits(*address, family)) continue;
+    if (!address || !address->is_of(family)) continue;
     const bool is_named =
         std::any_of(words.begin() + 1, words.end(), [name](std::string_view word) { return IsSameName(word, name); });
     if (is_named) found.push_back(*address);
@@ -158,7 +156,7 @@ Result<IpAddress> ResolveHost(const Lab& lab, Vantage& from, const std::string& 
   std::string_view bare = host;
   if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
   if (const auto address = IpAddress::Parse(bare)) {
-    if (Fits(*address, family)) return *address;
+    if (address->is_of(family)) return *address;
     return Fail("resolve " + Quote(host), fmt::format("it is no {} address", FamilyName(*family)));
   }
   const std::string none = family ? fmt::format("it has no {} address", FamilyName(*family)) : "it has no address";

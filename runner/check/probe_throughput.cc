@@ -29,7 +29,7 @@ struct Listening {
 };
 
 Result<Listening> Listen(Vantage& at, const IpAddress& address) {
-  Listening listening{.socket = TRY(at.OpenSocket(DomainOf(address), SOCK_STREAM, 0)),
+  Listening listening{.socket = TRY(at.OpenSocket(FamilyNumber(address.family()), SOCK_STREAM, 0)),
                       .address = SocketAddress::Of(address, 0)};
   const std::string tried = "listen at " + address.text();
   if (bind(listening.socket.get(), listening.address.get(), listening.address.size) != 0) {

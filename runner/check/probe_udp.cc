@@ -31,7 +31,7 @@ Result<Reading> ProbeUdp(const Check& check, const Lab& lab, Vantage& from, cons
   const auto target = SplitPort(check.target);
   if (!target) return Fail(Quote(check.target) + " is no HOST:PORT");
   const IpAddress to = TRY(ResolveHost(lab, from, target->host, check.family, patience));
-  const Fd socket = TRY(from.OpenSocket(DomainOf(to), SOCK_DGRAM, 0));
+  const Fd socket = TRY(from.OpenSocket(FamilyNumber(to.family()), SOCK_DGRAM, 0));
   const SocketAddress address = SocketAddress::Of(to, target->port);
   const std::string who = fmt::format("{} port {}", to.text(), target->port);
   const std::string payload = Payload(target->port);

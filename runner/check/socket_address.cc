@@ -36,6 +36,4 @@ std::uint16_t SocketAddress::port() const {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
-int DomainOf(const IpAddress& address) { return address.is_ipv6() ? AF_INET6 : AF_INET; }
-
 }  // namespace runner::check

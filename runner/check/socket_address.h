@@ -20,7 +20,4 @@ struct SocketAddress {
   std::uint16_t port() const;
 };
 
-/// AF_INET or AF_INET6.
-int DomainOf(const IpAddress& address);
-
 }  // namespace runner::check

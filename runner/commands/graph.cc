@@ -97,7 +97,7 @@ Result<Json> LookAtLab(const Context& inside, const LabPlaces& places) {
   return out;
 }
 
-void Mark(DrawnBox& box, const Json& live) {
+void MarkDrift(DrawnBox& box, const Json& live) {
   if (const auto place = live["places"].find(box.name); place != live["places"].end()) {
     box.state = (*place)["gone"].get<bool>() ? DrawnBox::State::kGone : DrawnBox::State::kAsRecorded;
     box.sections.insert(box.sections.begin(),
@@ -123,7 +123,7 @@ Result<void, Errors> AddLive(const Context& context, const std::string& word, Dr
     if (!seen.ok()) return Errors{std::move(seen).error()};
     return std::move(*seen);
   }));
-  for (DrawnBox& box : drawing.boxes) Mark(box, live);
+  for (DrawnBox& box : drawing.boxes) MarkDrift(box, live);
   drawing.made += ", as it is now";
   return {};
 }

@@ -10,8 +10,7 @@
 namespace runner {
 namespace {
 
-// A run that is over before one has looked needs no line; and more than a few a second nobody reads.
-constexpr std::chrono::milliseconds kSilence{500};
+// More than a few lines a second nobody reads.
 constexpr std::chrono::milliseconds kBetween{100};
 
 Error Interrupted() {

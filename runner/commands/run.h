@@ -11,6 +11,9 @@
 
 namespace runner {
 
+/// What is over sooner needs no line of progress.
+constexpr std::chrono::milliseconds kSilence{500};
+
 class ChangingRun {
  public:
   explicit ChangingRun(const Context& context);

@@ -27,6 +27,7 @@
 #include "commands/check_commands.h"
 #include "commands/check_tests.h"
 #include "commands/interrupts.h"
+#include "commands/run.h"
 #include "commands/test_lab.h"
 #include "topology/load.h"
 
@@ -127,9 +128,6 @@ Result<std::vector<TestedFile>, Errors> ReadFiles(const Context& context, const 
   if (!errors.empty()) return errors;
   return files;
 }
-
-// A run that is over before one has looked needs no line of progress.
-constexpr std::chrono::milliseconds kSilence{500};
 
 /// DIR/LAB; behind the first of several labs of one name comes a number.
 void PlaceEvidence(const std::string& folder, std::vector<TestedFile>& files) {

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "kernel/address.h"
+#include "topology/words.h"
 
 namespace runner {
 namespace {
@@ -14,18 +15,6 @@ namespace {
 constexpr std::uint32_t kSmallestIpv6Mtu = 1280;  // RFC 8200 5
 constexpr std::uint32_t kMainTable = 254;
 
-const char* ScopeName(Scope scope) {
-  constexpr const char* kNames[] = {"global", "site", "link", "host"};
-  return kNames[static_cast<int>(scope)];
-}
-const char* TypeName(RouteType type) {
-  constexpr const char* kNames[] = {"unicast", "local", "blackhole", "unreachable", "prohibit", "throw"};
-  return kNames[static_cast<int>(type)];
-}
-const char* ActionName(RuleAction action) {
-  constexpr const char* kNames[] = {"lookup", "blackhole", "unreachable", "prohibit"};
-  return kNames[static_cast<int>(action)];
-}
 const char* FamilyOption(bool ipv6) { return ipv6 ? " -6" : " -4"; }
 
 std::string HopWords(const HopAttributes& hop, bool onlink, const std::string& encap) {
@@ -108,7 +97,7 @@ std::string AddressCommand(const AddressAttributes& address, const std::string& 
   out += address.peer ? address.prefix.address().text() + " peer " + address.peer->text() : address.prefix.text();
   out += " dev " + address.dev;
   if (verb == "del") return out;
-  if (address.scope) out += std::string(" scope ") + ScopeName(*address.scope);
+  if (address.scope) out += " scope " + WordOf(*address.scope);
   if (address.prefix.is_ipv6() && !address.dad) out += " nodad";
   if (address.preferred) out += fmt::format(" valid_lft forever preferred_lft {}", *address.preferred);
   return out;
@@ -117,13 +106,13 @@ std::string AddressCommand(const AddressAttributes& address, const std::string& 
 std::string RouteCommand(const RouteAttributes& route, const std::string& verb) {
   if (route.label) return LabelRouteCommand(route, verb);
   std::string out = IpIn(route.ns) + FamilyOption(route.to.is_ipv6()) + " route " + verb + " ";
-  if (route.type != RouteType::kUnicast) out += std::string(TypeName(route.type)) + " ";
+  if (route.type != RouteType::kUnicast) out += WordOf(route.type) + " ";
   out += route.to.is_default() ? "default" : route.to.text();
   if (route.table != kMainTable) out += " table " + std::to_string(route.table);
   if (route.metric != 0) out += " metric " + std::to_string(route.metric);
   if (verb == "del") return out;
   out += " proto 213";
-  if (route.scope) out += std::string(" scope ") + ScopeName(*route.scope);
+  if (route.scope) out += " scope " + WordOf(*route.scope);
   if (route.from) out += " src " + route.from->text();
   if (route.mtu) out += " mtu " + std::to_string(*route.mtu);
   if (route.hops.size() == 1) return out + HopWords(route.hops[0], route.onlink, route.encap);
@@ -145,7 +134,7 @@ std::string RuleCommand(const RuleAttributes& rule, const std::string& verb) {
   if (rule.action == RuleAction::kLookup) {
     out += " table " + std::to_string(rule.table);
   } else {
-    out += std::string(" ") + ActionName(rule.action);
+    out += " " + WordOf(rule.action);
   }
   return verb == "add" ? out + " protocol 213" : out;
 }

@@ -53,7 +53,7 @@ std::optional<AddressInfo> DecodeAddress(const nlmsghdr& message) {
 void EncodeIdentity(NetlinkMessage& message, int index, const IpPrefix& prefix, const std::optional<IpPrefix>& peer,
                     std::uint8_t scope) {
   ifaddrmsg header{};
-  header.ifa_family = prefix.is_ipv6() ? AF_INET6 : AF_INET;
+  header.ifa_family = FamilyNumber(prefix.family());
   header.ifa_prefixlen = static_cast<std::uint8_t>(peer ? peer->length() : prefix.length());
   header.ifa_scope = scope;
   header.ifa_index = static_cast<std::uint32_t>(index);

@@ -20,8 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kGrace{2000};  // from SIGTERM to SIGKILL after a timeout
-
 /// The terminal's foreground process group: handed to a command's own group, and put back when that is over, even if
 /// the command (a shell) took it and died.
 class Terminal {

@@ -20,7 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kGrace{2000};           // from SIGTERM to SIGKILL
 constexpr std::chrono::milliseconds kLookAround{200};       // how late an interrupt may be seen
 constexpr std::size_t kLongestLine = std::size_t{1} << 20;  // a longer one comes in pieces
 

@@ -46,7 +46,7 @@ Status EncodeHop(NetlinkMessage& message, const LabelHop& hop) {
     struct {
       std::uint16_t family;
       std::uint8_t address[16];
-    } via{static_cast<std::uint16_t>(hop.via->is_ipv6() ? AF_INET6 : AF_INET), {}};
+    } via{FamilyNumber(hop.via->family()), {}};
     std::memcpy(via.address, hop.via->bytes(), hop.via->size());
     message.PutBytes(RTA_VIA, &via, sizeof via.family + hop.via->size());
   }

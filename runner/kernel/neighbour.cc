@@ -39,7 +39,7 @@ Status ReadInto(NetlinkSocket& socket, std::uint8_t flags, std::vector<Neighbour
 
 void Encode(NetlinkMessage& message, const NeighbourInfo& neighbour) {
   ndmsg header{};
-  header.ndm_family = neighbour.to.is_ipv6() ? AF_INET6 : AF_INET;
+  header.ndm_family = FamilyNumber(neighbour.to.family());
   header.ndm_ifindex = neighbour.index;
   header.ndm_state = NUD_PERMANENT;
   header.ndm_flags = neighbour.proxy ? NTF_PROXY : 0;

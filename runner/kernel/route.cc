@@ -9,13 +9,6 @@
 namespace runner {
 namespace {
 
-std::uint8_t FamilyNumber(Family family) { return family == Family::kIpv6 ? AF_INET6 : AF_INET; }
-
-// A packet that meets one of these goes nowhere; IPv6 shows them with `lo` as the next hop, which says nothing.
-bool LeadsNowhere(std::uint8_t type) {
-  return type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT || type == RTN_THROW;
-}
-
 void EncodeGateway(NetlinkMessage& message, const IpAddress& via, Family family) {
   if (via.family() == family) return message.PutAddress(RTA_GATEWAY, via);
   struct {
@@ -84,6 +77,10 @@ std::string Words(const char* verb, const RouteInfo& route) {
 }
 
 }  // namespace
+
+bool LeadsNowhere(std::uint8_t type) {
+  return type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT || type == RTN_THROW;
+}
 
 std::uint32_t DefaultMetric(Family family) { return family == Family::kIpv6 ? 1024 : 0; }
 

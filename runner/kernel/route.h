@@ -40,6 +40,9 @@ struct RouteInfo {
 };
 using RouteSpec = RouteInfo;
 
+/// Whether a packet that meets a route of this type (RTN_…) goes nowhere: a blackhole and its like. IPv6 shows them
+/// with `lo` as the next hop, which says nothing.
+bool LeadsNowhere(std::uint8_t type);
 /// What the kernel makes of a metric of 0: 1024 for IPv6.
 std::uint32_t DefaultMetric(Family family);
 /// The scope of a route that was given none, as ip-route(8) chooses it.

@@ -47,14 +47,10 @@ std::vector<RouteNextHop> DecodeMultipath(std::string_view bytes, Family family,
   return hops;
 }
 
-bool LeadsNowhere(std::uint8_t type) {
-  return type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT || type == RTN_THROW;
-}
-
 std::optional<RouteInfo> DecodeRoute(const nlmsghdr& message, Family family) {
   const auto* header = FixedPart<rtmsg>(message);
   if (message.nlmsg_type != RTM_NEWROUTE || header == nullptr) return {};
-  if (header->rtm_family != (family == Family::kIpv6 ? AF_INET6 : AF_INET)) return {};
+  if (header->rtm_family != FamilyNumber(family)) return {};
   if ((header->rtm_flags & RTM_F_CLONED) != 0) return {};
   const auto attributes = NetlinkAttributes::Of(message, sizeof *header, RTA_MAX);
   RouteInfo route;
@@ -105,7 +101,7 @@ Result<std::vector<RouteInfo>> ReadRoutesOf(Family family, NetlinkSocket& socket
   std::vector<RouteInfo> routes;
   NetlinkMessage message(RTM_GETROUTE, 0);
   rtmsg header{};
-  header.rtm_family = family == Family::kIpv6 ? AF_INET6 : AF_INET;
+  header.rtm_family = FamilyNumber(family);
   message.Append(header);
   TRY(socket.Dump(message, "read routes", [&](const nlmsghdr& answer) -> Status {
     auto route = DecodeRoute(answer, family);
@@ -125,7 +121,7 @@ Result<std::vector<RouteInfo>> ReadRoutes(NetlinkSocket& socket, RouteFilter fil
 Result<std::optional<RouteInfo>> LookUpRoute(NetlinkSocket& socket, const IpAddress& to) {
   NetlinkMessage message(RTM_GETROUTE, 0);
   rtmsg header{};
-  header.rtm_family = to.is_ipv6() ? AF_INET6 : AF_INET;
+  header.rtm_family = FamilyNumber(to.family());
   header.rtm_dst_len = static_cast<unsigned char>(to.bits());
   // The entry that was found, not one made from it for this address.
   header.rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::uint32_t kAllBits = 0xffffffffU;
 
-std::uint8_t FamilyNumber(Family family) { return family == Family::kIpv6 ? AF_INET6 : AF_INET; }
-
 std::optional<IpPrefix> Selector(const NetlinkAttributes& attributes, int attribute, Family family, int length) {
   const auto address = attributes.Address(attribute, family);
   if (!address) return {};

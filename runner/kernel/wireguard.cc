@@ -90,7 +90,7 @@ std::optional<WireguardEndpoint> EndpointIn(std::string_view bytes) {
 
 void PutPrefix(NetlinkMessage& message, int number, const IpPrefix& prefix) {
   const NetlinkMessage::Nest one(message, number);
-  message.PutU16(WGALLOWEDIP_A_FAMILY, prefix.is_ipv6() ? AF_INET6 : AF_INET);
+  message.PutU16(WGALLOWEDIP_A_FAMILY, FamilyNumber(prefix.family()));
   message.PutAddress(WGALLOWEDIP_A_IPADDR, prefix.address());
   message.PutU8(WGALLOWEDIP_A_CIDR_MASK, static_cast<std::uint8_t>(prefix.length()));
 }

@@ -9,7 +9,7 @@ namespace runner {
 namespace {
 
 /// Within a quoted label the language knows entities, written with `#` in place of `&`.
-std::string Quoted(const std::string& text) {
+std::string WithEntities(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
@@ -36,7 +36,7 @@ std::string Quoted(const std::string& text) {
 }
 
 /// What stands around the label of a box: its shape.
-std::pair<const char*, const char*> ShapeOf(DrawnBox::Kind kind) {
+std::pair<const char*, const char*> BracketsOf(DrawnBox::Kind kind) {
   switch (kind) {
     case DrawnBox::Kind::kNode:
       return {"[\"", "\"]"};
@@ -53,7 +53,7 @@ std::pair<const char*, const char*> ShapeOf(DrawnBox::Kind kind) {
 std::string LabelOf(const DrawnCable& cable, DrawnBox::Kind a, DrawnBox::Kind b) {
   std::string label;
   const auto add = [&label](const std::string& part, const char* between) {
-    if (!part.empty()) label += (label.empty() ? "" : between) + Quoted(part);
+    if (!part.empty()) label += (label.empty() ? "" : between) + WithEntities(part);
   };
   if (ShowsLabel(a)) add(cable.a_label, "");
   if (ShowsLabel(b)) add(cable.b_label, " - ");
@@ -67,9 +67,9 @@ std::string MermaidText(const Drawing& drawing) {
   std::string out = "flowchart TB\n";
   std::unordered_map<std::string, std::size_t> numbers;
   for (const DrawnBox& box : drawing.boxes) {
-    const auto [open, close] = ShapeOf(box.kind);
-    std::string label = Quoted(box.name);
-    for (const std::string& line : box.lines) label += "<br/>" + Quoted(line);
+    const auto [open, close] = BracketsOf(box.kind);
+    std::string label = WithEntities(box.name);
+    for (const std::string& line : box.lines) label += "<br/>" + WithEntities(line);
     out += fmt::format("  n{}{}{}{}\n", numbers.size(), open, label, close);
     numbers.emplace(box.name, numbers.size());
   }

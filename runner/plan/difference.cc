@@ -6,6 +6,7 @@
 #include "base/link_types.h"
 #include "plan/codec.h"
 #include "plan/encode.h"
+#include "topology/words.h"
 
 namespace runner {
 namespace {
@@ -41,18 +42,9 @@ template <class T>
 std::string ValueText(const T& value) {
   return FieldText(Encode(value));
 }
-std::string ValueText(Scope value) {
-  constexpr const char* kNames[] = {"global", "site", "link", "host"};
-  return kNames[static_cast<int>(value)];
-}
-std::string ValueText(RouteType value) {
-  constexpr const char* kNames[] = {"unicast", "local", "blackhole", "unreachable", "prohibit", "throw"};
-  return kNames[static_cast<int>(value)];
-}
-std::string ValueText(RuleAction value) {
-  constexpr const char* kNames[] = {"lookup", "blackhole", "unreachable", "prohibit"};
-  return kNames[static_cast<int>(value)];
-}
+std::string ValueText(Scope value) { return WordOf(value); }
+std::string ValueText(RouteType value) { return WordOf(value); }
+std::string ValueText(RuleAction value) { return WordOf(value); }
 std::string ValueText(const HopAttributes& hop) {
   std::string out = hop.via ? "via " + hop.via->text() : "";
   if (!hop.dev.empty()) out += (out.empty() ? "dev " : " dev ") + hop.dev;

@@ -40,7 +40,7 @@ Result<Pipe> MakePipe() {
   return Pipe{.read_end = Fd(ends[0]), .write_end = Fd(ends[1])};
 }
 
-void Tell(const std::string& line) {
+void TellKeeper(const std::string& line) {
   // Whoever does not listen has been killed, and this process is about to be.
   [[maybe_unused]] const ssize_t written = write(kEventsFd, line.data(), line.size());
 }
@@ -86,18 +86,18 @@ bool HasBegun(pid_t pid) {
   if (child < 0) _exit(kernel::kExitCannotRun);
   // From here on only the process and what it starts can print.
   dup2(kNullFd, kOutputFd);
-  Tell(fmt::format("process {}\n", child));
+  TellKeeper(fmt::format("process {}\n", child));
   begun->write_end.Reset();
   char nothing = 0;
   while (read(begun->read_end.get(), &nothing, 1) < 0 && errno == EINTR) {
   }
-  if (HasBegun(child)) Tell("began\n");
+  if (HasBegun(child)) TellKeeper("began\n");
   while (true) {
     int status = 0;
     const pid_t ended = waitpid(-1, &status, 0);
     if (ended < 0 && errno == EINTR) continue;
     if (ended < 0) _exit(0);
-    if (ended == child) Tell(fmt::format("ended {}\n", status));
+    if (ended == child) TellKeeper(fmt::format("ended {}\n", status));
   }
 }
 

@@ -5,11 +5,11 @@
 
 #include "base/text.h"
 #include "topology/decode.h"
+#include "topology/words.h"
 
 namespace runner {
 namespace {
 
-const std::vector<std::string> kScopes = {"global", "site", "link", "host"};
 const std::vector<std::string> kImpairmentKeys = {"delay", "jitter",    "correlation", "distribution",
                                                   "loss",  "duplicate", "corrupt",     "reorder",
                                                   "rate",  "limit",     "seed"};
@@ -42,7 +42,7 @@ std::optional<Address> DecodeAddress(const YamlNode& item, const Reporter& repor
       reporter.Wrong(peer->at, fmt::format("\"peer\" is of another family than {}", Quote(prefix->text())));
     }
   }
-  if (const auto scope = fields.Word("scope", kScopes)) address.scope = static_cast<Scope>(*scope);
+  if (const auto scope = fields.Word("scope", kScopeWords)) address.scope = static_cast<Scope>(*scope);
   if (const YamlNode* preferred = fields.Find("preferred")) {
     if (!preferred->is_scalar() || preferred->text != "forever") {
       address.preferred = ReadNumber<std::uint32_t>(*preferred, "preferred", reporter, 0, 0xfffffffe);

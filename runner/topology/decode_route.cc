@@ -5,14 +5,13 @@
 
 #include "base/text.h"
 #include "topology/decode.h"
+#include "topology/words.h"
 
 namespace runner {
 namespace {
 
 const std::vector<std::string> kRouteKeys = {"to",   "via", "dev",    "metric",   "table", "from", "scope",
                                              "type", "mtu", "onlink", "nexthops", "encap", "as"};
-const std::vector<std::string> kScopes = {"global", "site", "link", "host"};
-const std::vector<std::string> kRouteTypes = {"unicast", "local", "blackhole", "unreachable", "prohibit", "throw"};
 // ip-route(8), seg6local: the actions and the parameters by their names there.
 const std::vector<std::string> kSeg6Actions = {"End",     "End.X",   "End.T",    "End.DX2", "End.DX4",       "End.DX6",
                                                "End.DT4", "End.DT6", "End.DT46", "End.B6",  "End.B6.Encaps", "End.BM",
@@ -224,8 +223,8 @@ std::optional<Route> DecodeRoute(const YamlNode& map, const Reporter& reporter, 
   if (nexthops == nullptr) route.dev = ReadDevice(fields, reporter);
   route.metric = fields.Number<std::uint32_t>("metric");
   route.table = fields.Get<std::uint32_t>("table", ReadTable);
-  if (const auto scope = fields.Word("scope", kScopes)) route.scope = static_cast<Scope>(*scope);
-  if (const auto type = fields.Word("type", kRouteTypes)) route.type = static_cast<RouteType>(*type);
+  if (const auto scope = fields.Word("scope", kScopeWords)) route.scope = static_cast<Scope>(*scope);
+  if (const auto type = fields.Word("type", kRouteTypeWords)) route.type = static_cast<RouteType>(*type);
   route.mtu = fields.Number<std::uint32_t>("mtu", 68, 65535);
   route.onlink = fields.Bool("onlink").value_or(false);
   if (const YamlNode* encap = fields.Find("encap")) route.encap = DecodeEncap(*encap, reporter);
@@ -313,7 +312,7 @@ void NodeDecoder::DecodeRule(const YamlNode& map, std::uint32_t& next_priority) 
     if (text) rule.fwmark = number(text->substr(0, slash));
     if (slash != std::string::npos) rule.fwmask = number(text->substr(slash + 1));
   }
-  if (const auto action = fields.Word("action", {"lookup", "blackhole", "unreachable", "prohibit"})) {
+  if (const auto action = fields.Word("action", kRuleActionWords)) {
     rule.action = static_cast<RuleAction>(*action);
   }
   const YamlNode* table = fields.Find("table");

@@ -7,7 +7,7 @@
 namespace runner {
 namespace {
 
-constexpr int kMaxNesting = 32;
+constexpr int kMaxNestedBraces = 32;
 
 /// The expression in braces at the start of `text`, with the braces, or nothing: only digits, blanks, operators and at
 /// least one `n` make braces ours.
@@ -39,7 +39,7 @@ class Evaluator {
   static Error Overflow() { return Fail("the value does not fit into 64 bits"); }
 
   Result<std::int64_t> Sum() {
-    if (++nesting_ > kMaxNesting) return Fail("nested too deep");
+    if (++nesting_ > kMaxNestedBraces) return Fail("nested too deep");
     std::int64_t value = TRY(Product());
     while (Peek() == '+' || Peek() == '-') {
       const char op = text_[at_++];
@@ -81,7 +81,7 @@ class Evaluator {
     }
     if (c == '-') {
       ++at_;
-      if (++nesting_ > kMaxNesting) return Fail("nested too deep");
+      if (++nesting_ > kMaxNestedBraces) return Fail("nested too deep");
       const std::int64_t value = TRY(Factor());
       --nesting_;
       std::int64_t negated = 0;

@@ -8,7 +8,7 @@
 namespace runner {
 namespace {
 
-constexpr int kMaxNesting = 16;
+constexpr int kMaxNestedReferences = 16;
 constexpr std::size_t kMaxScalarBytes = std::size_t{1} << 20;
 
 bool BeginsName(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -56,7 +56,7 @@ class Interpolator {
   }
 
   std::optional<std::string> Expand(std::string_view text, int nesting) {
-    if (nesting > kMaxNesting) return Wrong("`${…}` is nested more than 16 deep");
+    if (nesting > kMaxNestedReferences) return Wrong("`${…}` is nested more than 16 deep");
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
       const char next = i + 1 < text.size() ? text[i + 1] : '\0';

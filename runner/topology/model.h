@@ -56,6 +56,11 @@ struct Address {
   bool dad = false;                        // duplicate address detection before use (IPv6)
   Mark at;
   friend bool operator==(const Address&, const Address&) = default;
+  /// Whether other hosts can be told of it: neither its scope nor the address itself is narrower.
+  bool is_global() const {
+    const bool narrow = scope == Scope::kLink || scope == Scope::kHost;
+    return !narrow && !prefix.address().is_link_local() && !prefix.address().is_loopback();
+  }
 };
 
 struct MplsEncap {

@@ -6,41 +6,10 @@
 #include "base/units.h"
 #include "topology/load.h"
 #include "topology/print.h"
+#include "topology/words.h"
 
 namespace runner::print {
 namespace {
-
-std::string_view ScopeName(Scope scope) {
-  switch (scope) {
-    case Scope::kGlobal:
-      return "global";
-    case Scope::kSite:
-      return "site";
-    case Scope::kLink:
-      return "link";
-    case Scope::kHost:
-      return "host";
-  }
-  return "global";
-}
-
-std::string_view RouteTypeName(RouteType type) {
-  switch (type) {
-    case RouteType::kUnicast:
-      return "unicast";
-    case RouteType::kLocal:
-      return "local";
-    case RouteType::kBlackhole:
-      return "blackhole";
-    case RouteType::kUnreachable:
-      return "unreachable";
-    case RouteType::kProhibit:
-      return "prohibit";
-    case RouteType::kThrow:
-      return "throw";
-  }
-  return "unicast";
-}
 
 std::string ParentText(const ParentDevice& parent) { return (parent.on_host ? "host:" : "") + parent.name; }
 
@@ -170,7 +139,7 @@ Json OfAddress(const Address& address) {
   Json out = Json::object();
   out["address"] = address.prefix.text();
   if (address.peer) out["peer"] = address.peer->text();
-  if (address.scope) out["scope"] = ScopeName(*address.scope);
+  if (address.scope) out["scope"] = WordOf(*address.scope);
   if (address.preferred) out["preferred"] = *address.preferred;
   if (address.dad) out["dad"] = true;
   return out;
@@ -189,8 +158,8 @@ Json OfRoute(const Route& route) {
   if (route.metric) out["metric"] = *route.metric;
   if (route.table) out["table"] = *route.table;
   if (route.from) out["from"] = route.from->text();
-  if (route.scope) out["scope"] = ScopeName(*route.scope);
-  if (route.type != RouteType::kUnicast) out["type"] = RouteTypeName(route.type);
+  if (route.scope) out["scope"] = WordOf(*route.scope);
+  if (route.type != RouteType::kUnicast) out["type"] = WordOf(route.type);
   if (route.mtu) out["mtu"] = *route.mtu;
   if (route.onlink) out["onlink"] = true;
   for (const NextHop& hop : route.nexthops) {

@@ -3,23 +3,10 @@
 
 #include "base/json.h"
 #include "topology/print.h"
+#include "topology/words.h"
 
 namespace runner::print {
 namespace {
-
-std::string_view RuleActionName(RuleAction action) {
-  switch (action) {
-    case RuleAction::kLookup:
-      return "lookup";
-    case RuleAction::kBlackhole:
-      return "blackhole";
-    case RuleAction::kUnreachable:
-      return "unreachable";
-    case RuleAction::kProhibit:
-      return "prohibit";
-  }
-  return "lookup";
-}
 
 std::string_view ProtocolName(Protocol protocol) { return protocol == Protocol::kTcp ? "tcp" : "udp"; }
 
@@ -43,7 +30,7 @@ Json OfRule(const Rule& rule) {
   if (rule.fwmark && rule.fwmask) out["fwmark"] = fmt::format("{:#x}/{:#x}", *rule.fwmark, *rule.fwmask);
   if (rule.fwmark && !rule.fwmask) out["fwmark"] = *rule.fwmark;
   if (rule.table) out["table"] = *rule.table;
-  if (rule.action != RuleAction::kLookup) out["action"] = RuleActionName(rule.action);
+  if (rule.action != RuleAction::kLookup) out["action"] = WordOf(rule.action);
   return out;
 }
 

@@ -17,12 +17,6 @@ std::optional<IpAddress> OwnUplinkAddress(const Uplink& uplink, Family family) {
   return uplink.cidr->address().Plus(uplink.type == Uplink::Type::kSlirp ? 100 : 2);
 }
 
-bool IsGlobal(const Address& address) {
-  const IpAddress& ip = address.prefix.address();
-  const bool narrow = address.scope == Scope::kLink || address.scope == Scope::kHost;
-  return !narrow && !ip.is_link_local() && !ip.is_loopback();
-}
-
 class ReferenceResolver {
  public:
   ReferenceResolver(Draft& draft, NameIndex& names, Diagnostics& diagnostics)
@@ -172,7 +166,7 @@ class PortWriter {
     std::optional<IpAddress> loopback;
     const auto first = [&](const Interface& interface) -> std::optional<IpAddress> {
       for (const Address& address : interface.addresses) {
-        if (address.prefix.family() == family && IsGlobal(address)) return address.prefix.address();
+        if (address.prefix.family() == family && address.is_global()) return address.prefix.address();
       }
       return std::nullopt;
     };

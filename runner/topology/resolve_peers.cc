@@ -23,12 +23,6 @@ bool IsWireguard(const Device& device) {
   return device.interface != nullptr && std::holds_alternative<Wireguard>(device.interface->type);
 }
 
-bool IsGlobal(const Address& address) {
-  const bool narrow = address.scope == Scope::kLink || address.scope == Scope::kHost;
-  const IpAddress& ip = address.prefix.address();
-  return !narrow && !ip.is_link_local() && !ip.is_loopback();
-}
-
 /// The addresses that another node can reach, those of `lo` last.
 std::vector<std::pair<const Device*, IpAddress>> AddressesOf(const PlaceDevices& place) {
   std::vector<std::pair<const Device*, IpAddress>> out;
@@ -36,7 +30,7 @@ std::vector<std::pair<const Device*, IpAddress>> AddressesOf(const PlaceDevices&
     for (const Device& device : place.devices) {
       if (device.interface == nullptr || IsWireguard(device) || (device.name == "lo") != loopback) continue;
       for (const Address& address : device.interface->addresses) {
-        if (IsGlobal(address)) out.emplace_back(&device, address.prefix.address());
+        if (address.is_global()) out.emplace_back(&device, address.prefix.address());
       }
     }
   }

@@ -7,9 +7,6 @@
 namespace runner {
 namespace {
 
-constexpr std::uint8_t kAck = 0x10;
-constexpr std::uint8_t kPush = 0x08;
-
 std::uint32_t Get32(const std::uint8_t* at) { return static_cast<std::uint32_t>(Get16(at)) << 16 | Get16(at + 2); }
 
 }  // namespace
@@ -18,7 +15,7 @@ void Coalescer::Send(std::span<std::uint8_t> frame) {
   const std::size_t tcp = kEthernetHeader + IpHeaderOf(frame);
   const std::size_t headers = tcp + (std::size_t{frame[tcp + 12]} >> 4 << 2);
   const std::uint8_t flags = frame[tcp + 13];
-  const bool plain = (flags & ~kPush) == kAck && headers <= frame.size() && frame.size() >= headers + kWorthIt;
+  const bool plain = (flags & ~kTcpPush) == kTcpAck && headers <= frame.size() && frame.size() >= headers + kWorthIt;
   if (!plain) {
     Flush();
     return write_(frame, {}, 0);

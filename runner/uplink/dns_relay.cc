@@ -121,8 +121,8 @@ bool DnsRelay::Send(Place pending, const NameServer& server) {
   pending->in.clear();
   const bool tcp = pending->transport == Transport::kTcp;
   // A socket a try: its port is random, and it takes answers from this server only.
-  pending->socket.Reset(
-      socket(FamilyOf(server.address), (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  pending->socket.Reset(socket(FamilyNumber(server.address.family()),
+                               (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!pending->socket.is_open()) return false;
   const int fd = pending->socket.get();
   const SocketAddress address(server.address, port_, server.scope);

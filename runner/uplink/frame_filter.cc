@@ -5,9 +5,6 @@
 namespace runner {
 namespace {
 
-constexpr std::uint8_t kFlagSyn = 0x02;
-constexpr std::uint8_t kFlagAck = 0x10;
-constexpr std::uint8_t kFlagUrgent = 0x20;
 constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::uint8_t kRouterSolicitation = 133;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
@@ -17,8 +14,8 @@ constexpr std::uint8_t kNeighbourAdvertisement = 136;
 void ClearUrgent(std::uint8_t* tcp) {
   const std::uint16_t flags = Get16(tcp + 12);
   const std::uint16_t pointer = Get16(tcp + 18);
-  if ((flags & kFlagUrgent) == 0 && pointer == 0) return;
-  const auto cleared = static_cast<std::uint16_t>(flags & ~kFlagUrgent);
+  if ((flags & kTcpUrgent) == 0 && pointer == 0) return;
+  const auto cleared = static_cast<std::uint16_t>(flags & ~kTcpUrgent);
   std::uint32_t sum = static_cast<std::uint16_t>(~Get16(tcp + 16));
   sum += static_cast<std::uint16_t>(~flags);
   sum += cleared;
@@ -235,7 +232,7 @@ bool FrameFilter::IsAllowed(const IpAddress& address) const {
 bool FrameFilter::IsReplyOfPublished(const Packet& packet) const {
   // A connection of a client never begins with a bare SYN from the server. UDP replies are taken by the forwarder
   // before the filter.
-  if (packet.protocol != kProtoTcp || (packet.type & (kFlagSyn | kFlagAck)) == kFlagSyn) return false;
+  if (packet.protocol != kProtoTcp || (packet.type & (kTcpSyn | kTcpAck)) == kTcpSyn) return false;
   return std::any_of(forwards_.begin(), forwards_.end(), [&packet](const ForwardSpec& forward) {
     return forward.protocol == ForwardSpec::Protocol::kTcp && forward.target == packet.source &&
            packet.source_port >= forward.first_port && packet.source_port <= forward.last_port;

@@ -22,7 +22,6 @@ constexpr std::int64_t kLogCheck = 1000;
 constexpr std::int64_t kHalfClosedCheck = 5000;
 // What libslirp is told that the lab takes at a time, whatever the tap's MTU.
 constexpr std::uint16_t kLargeSegment = 65480;
-constexpr std::uint8_t kSyn = 0x02;
 
 // As libslirp makes it for its gateway.
 MacAddress GatewayMac(const IpAddress& gateway) {
@@ -156,7 +155,7 @@ void Frames::Route(const Packet& packet) {
   if (packet.protocol == kProtoTcp && filter_.IsDns(packet)) {
     redirect_.ToRelay(packet);
   } else if (packet.protocol == kProtoTcp) {
-    if ((packet.type & kSyn) != 0) segments_.Take(packet, kLargeSegment);
+    if ((packet.type & kTcpSyn) != 0) segments_.Take(packet, kLargeSegment);
     half_closed_.Received(packet, Loop::Now());
   }
   stack_->Input(packet.frame);

@@ -6,9 +6,6 @@ namespace runner {
 namespace {
 
 constexpr std::size_t kMostEndedByLab = 4096;
-constexpr std::uint8_t kFin = 0x01;
-constexpr std::uint8_t kSyn = 0x02;
-constexpr std::uint8_t kReset = 0x04;
 
 // A reset of the lab's side, as it would have sent it: libslirp looks at the sequence number and the checksums.
 std::vector<std::uint8_t> BuildReset(const UdpEndpoint& source, const UdpEndpoint& destination, std::uint32_t number) {
@@ -40,7 +37,7 @@ std::vector<std::uint8_t> BuildReset(const UdpEndpoint& source, const UdpEndpoin
   Put16(tcp + 4, number >> 16);
   Put16(tcp + 6, number & 0xffff);
   tcp[12] = kTcpHeader / 4 << 4;
-  tcp[13] = kReset;
+  tcp[13] = kTcpReset;
   const std::uint32_t sum = PseudoHeaderSum(source.address, destination.address, kProtoTcp, kTcpHeader);
   Put16(tcp + 16, Checksum(SumWords({tcp, kTcpHeader}, sum)));
   return frame;
@@ -61,12 +58,12 @@ HalfClosed::Key HalfClosed::KeyOf(std::span<const std::uint8_t> frame) {
 void HalfClosed::Sent(std::span<const std::uint8_t> frame, std::int64_t now) {
   const std::uint8_t* tcp = &frame[kEthernetHeader + IpHeaderOf(frame)];
   const std::uint8_t flags = tcp[13];
-  if ((flags & (kFin | kSyn | kReset)) == 0 && connections_.empty()) return;
+  if ((flags & (kTcpFin | kTcpSyn | kTcpReset)) == 0 && connections_.empty()) return;
   const Key key = KeyOf(frame);
-  if ((flags & (kSyn | kReset)) != 0) return Forget(key);
+  if ((flags & (kTcpSyn | kTcpReset)) != 0) return Forget(key);
   auto found = connections_.find(key);
   if (found == connections_.end()) {
-    if ((flags & kFin) == 0 || ended_by_lab_.erase(key) > 0) return;
+    if ((flags & kTcpFin) == 0 || ended_by_lab_.erase(key) > 0) return;
     found = connections_.emplace(key, Connection{}).first;
     found->second.place = by_use_.insert(by_use_.end(), key);
     // Once: a FIN that is sent again says that the lab is silent.
@@ -76,19 +73,19 @@ void HalfClosed::Sent(std::span<const std::uint8_t> frame, std::int64_t now) {
 }
 
 void HalfClosed::Received(const Packet& packet, std::int64_t now) {
-  if ((packet.type & (kFin | kSyn | kReset)) == 0 && connections_.empty()) return;
+  if ((packet.type & (kTcpFin | kTcpSyn | kTcpReset)) == 0 && connections_.empty()) return;
   const Key key = {{packet.source, packet.source_port}, {packet.destination, packet.destination_port}};
   const auto found = connections_.find(key);
-  if (found != connections_.end() && (packet.type & kSyn) != 0) {
+  if (found != connections_.end() && (packet.type & kTcpSyn) != 0) {
     // The lab has forgotten it and begins anew; libslirp would take this for a part of the old one.
     const auto reset = BuildReset(key.lab, key.other, found->second.next);
     Forget(found);
     return reset_(reset);
   }
-  if ((packet.type & (kSyn | kReset)) != 0) return Forget(key);
-  if (found != connections_.end() && (packet.type & kFin) == 0) return Touch(found, now);
+  if ((packet.type & (kTcpSyn | kTcpReset)) != 0) return Forget(key);
+  if (found != connections_.end() && (packet.type & kTcpFin) == 0) return Touch(found, now);
   if (found != connections_.end()) return Forget(found);  // From here on libslirp's own timers end it.
-  if ((packet.type & kFin) == 0) return;
+  if ((packet.type & kTcpFin) == 0) return;
   // What is forgotten here is taken for waiting when the host ends, and its reset then meets nobody.
   if (ended_by_lab_.size() >= kMostEndedByLab) ended_by_lab_.clear();
   ended_by_lab_.insert(key);

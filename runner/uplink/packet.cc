@@ -9,7 +9,6 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t kIpv6Header = 40;
 constexpr std::size_t kUdpHeader = 8;
 
 void PutEthernet(std::uint8_t* at, const MacAddress& source, const MacAddress& destination, std::uint16_t ethertype) {

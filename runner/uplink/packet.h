@@ -10,6 +10,7 @@
 namespace runner {
 
 inline constexpr std::size_t kEthernetHeader = 14;
+inline constexpr std::size_t kIpv6Header = 40;
 inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherArp = 0x0806;
 inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
@@ -18,6 +19,13 @@ inline constexpr std::uint8_t kProtoTcp = 6;
 inline constexpr std::uint8_t kProtoUdp = 17;
 inline constexpr std::uint8_t kProtoFragment6 = 44;
 inline constexpr std::uint8_t kProtoIcmp6 = 58;
+// TCP's flags (RFC 9293 3.1).
+inline constexpr std::uint8_t kTcpFin = 0x01;
+inline constexpr std::uint8_t kTcpSyn = 0x02;
+inline constexpr std::uint8_t kTcpReset = 0x04;
+inline constexpr std::uint8_t kTcpPush = 0x08;
+inline constexpr std::uint8_t kTcpAck = 0x10;
+inline constexpr std::uint8_t kTcpUrgent = 0x20;
 
 inline std::uint16_t Get16(const std::uint8_t* at) { return static_cast<std::uint16_t>(at[0] << 8 | at[1]); }
 inline void Put16(std::uint8_t* at, std::size_t value) {

@@ -3,10 +3,10 @@
 #include <arpa/inet.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
-#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -71,7 +71,7 @@ Status Bind(const Fd& socket, const std::string& name) {
 
 Status Ethtool(int socket, const std::string& name, void* command) {
   ifreq request = Request(name);
-  request.ifr_data = command;
+  request.ifr_data = static_cast<char*>(command);
   if (ioctl(socket, SIOCETHTOOL, &request) < 0) {
     return SystemError(errno, fmt::format("limit the offloads of \"{}\"", name));
   }
@@ -109,9 +109,9 @@ Result<std::vector<std::string>> FeatureNames(int socket, const std::string& int
 }
 
 bool IsBeyondATap(std::string_view feature) {
-  constexpr std::array kOthers = {"tx-gso-list", "tx-gso-partial", "tx-checksum-sctp"};
+  constexpr std::array kNotNeeded = {"tx-gso-list", "tx-gso-partial", "tx-checksum-sctp"};
   constexpr std::array kOfATap = {"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-generic-segmentation"};
-  if (std::ranges::find(kOthers, feature) != kOthers.end()) return true;
+  if (std::ranges::find(kNotNeeded, feature) != kNotNeeded.end()) return true;
   return feature.ends_with("-segmentation") && std::ranges::find(kOfATap, feature) == kOfATap.end();
 }
 

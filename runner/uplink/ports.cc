@@ -91,7 +91,8 @@ Error Refusal(int code, Protocol protocol, const IpAddress& address, std::uint16
 
 Result<Fd> TryPort(Protocol protocol, const IpAddress& address, std::uint16_t port) {
   const bool tcp = protocol == Protocol::kTcp;
-  Fd socket(::socket(FamilyOf(address), (tcp ? SOCK_STREAM : SOCK_DGRAM | SOCK_NONBLOCK) | SOCK_CLOEXEC, 0));
+  Fd socket(
+      ::socket(FamilyNumber(address.family()), (tcp ? SOCK_STREAM : SOCK_DGRAM | SOCK_NONBLOCK) | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket");
   const int on = 1;
   // As the helper binds it: old connections of the port do not hold it, UDP sockets would share it.

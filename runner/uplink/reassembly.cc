@@ -8,7 +8,6 @@ namespace runner {
 namespace {
 
 constexpr std::size_t kIpv4Header = 20;
-constexpr std::size_t kIpv6Header = 40;
 constexpr std::size_t kFragmentHeader = 8;
 constexpr std::size_t kLargest = 65535;
 constexpr std::uint16_t kMoreFragments = 0x2000;

@@ -22,7 +22,7 @@ constexpr std::int64_t kIdle = 10000;
 constexpr int kQueriesOfRound = 64;
 
 Result<Fd> Bound(const IpAddress& address, int type) {
-  Fd socket(::socket(FamilyOf(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd socket(::socket(FamilyNumber(address.family()), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return SystemError(errno, "open a socket for DNS");
   const int on = 1;
   // An address that is tentative or not there yet is no reason to fail.

@@ -31,6 +31,4 @@ std::optional<UdpEndpoint> FromSockaddr(const sockaddr& address);
 ssize_t SendWithSockets(int fd, std::string_view bytes, std::span<const Fd> sockets);
 ssize_t ReceiveWithSockets(int fd, std::span<char> buffer, std::vector<Fd>& sockets);
 
-inline int FamilyOf(const IpAddress& address) { return address.is_ipv6() ? AF_INET6 : AF_INET; }
-
 }  // namespace runner

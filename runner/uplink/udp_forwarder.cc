@@ -19,10 +19,6 @@ constexpr int kBatchesOfRound = 4;
 constexpr std::size_t kBatch = 16;
 constexpr std::size_t kLargestDatagram = 65535;
 
-struct alignas(cmsghdr) Control {
-  std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> bytes = {};
-};
-
 Status SetOption(const Fd& socket, int level, int option) {
   const int on = 1;
   if (setsockopt(socket.get(), level, option, &on, sizeof on) != 0) return SystemError(errno, "set a socket's option");
@@ -34,7 +30,7 @@ Status SetOption(const Fd& socket, int level, int option) {
 struct UdpForwarder::Batch {
   struct Datagram {
     sockaddr_storage peer = {};
-    Control control = {};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control = {};
     iovec part = {};
     std::array<std::uint8_t, kLargestDatagram> bytes;  // untouched pages take no memory
   };
@@ -48,8 +44,8 @@ struct UdpForwarder::Batch {
     headers[i].msg_hdr.msg_namelen = sizeof one.peer;
     headers[i].msg_hdr.msg_iov = &one.part;
     headers[i].msg_hdr.msg_iovlen = 1;
-    headers[i].msg_hdr.msg_control = one.control.bytes.data();
-    headers[i].msg_hdr.msg_controllen = one.control.bytes.size();
+    headers[i].msg_hdr.msg_control = one.control.data();
+    headers[i].msg_hdr.msg_controllen = one.control.size();
   }
   std::unique_ptr<Datagram[]> datagrams;
   std::array<mmsghdr, kBatch> headers = {};
@@ -76,7 +72,8 @@ Status UdpForwarder::Listen(const ForwardSpec& forward, std::vector<Fd> sockets)
     const bool bound = !sockets.empty();
     if (bound) port->socket = std::move(sockets[static_cast<std::size_t>(i)]);
     if (!bound) {
-      port->socket.Reset(socket(FamilyOf(forward.host_address), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      port->socket.Reset(
+          socket(FamilyNumber(forward.host_address.family()), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     }
     if (!port->socket.is_open()) return SystemError(errno, "open a UDP socket");
     if (forward.host_address.is_ipv6()) {

@@ -18,8 +18,8 @@
 namespace runner::kernel {
 namespace {
 
+using test::ThrowawayNet;
 using ::testing::HasSubstr;
-using testing::ThrowawayNet;
 
 using Settings = std::vector<std::pair<std::string, std::string>>;  // file below the home folder, content
 

@@ -17,10 +17,10 @@
 namespace runner::kernel {
 namespace {
 
+using test::ThrowawayNet;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using testing::ThrowawayNet;
 
 struct Outcome {
   int status = -1;

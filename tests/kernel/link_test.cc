@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "tests/support/sandbox.h"
+#include "tests/kernel/l3.h"
 
 namespace runner {
 namespace {
@@ -13,13 +13,11 @@ namespace {
 using test::Find;
 using test::InSandbox;
 using test::Ip;
+using test::Mac;
 using test::Shell;
+using test::Socket;
 
 Namespace Open(const std::string& name) { return std::move(Namespace::OpenPath("/run/netns/" + name)).value(); }
-
-NetlinkSocket Socket() { return std::move(NetlinkSocket::Open()).value(); }
-
-MacAddress Mac(const char* text) { return *MacAddress::Parse(text); }
 
 TEST(Link, CreatesAVethWithBothEndsInOtherNamespaces) {
   InSandbox([] {

@@ -19,7 +19,7 @@ namespace {
 /// In a process with a mount namespace of its own, which a change of the root does not outlive; failures are told
 /// there.
 void InOwnMounts(const std::function<void()>& body) {
-  ASSERT_TRUE(testing::BecomeRoot());
+  ASSERT_TRUE(test::BecomeRoot());
   const pid_t child = fork();
   if (child == 0) {
     if (unshare(CLONE_NEWNS) != 0 || mount("", "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0) _exit(2);

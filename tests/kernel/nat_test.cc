@@ -9,12 +9,12 @@
 namespace runner::kernel {
 namespace {
 
-using testing::Connect;
+using test::Connect;
+using test::Listener;
+using test::ThrowawayNet;
+using test::TryConnect;
 using ::testing::HasSubstr;
-using testing::Listener;
 using ::testing::Not;
-using testing::ThrowawayNet;
-using testing::TryConnect;
 
 IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
 IpPrefix Net(const char* text) { return *IpPrefix::Parse(text); }

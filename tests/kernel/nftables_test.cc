@@ -14,11 +14,11 @@
 namespace runner::kernel {
 namespace {
 
+using test::ThrowawayNet;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using testing::ThrowawayNet;
 
 Json TruthListing(const ThrowawayNet& net) {
   auto json = ParseJson(net.Run("nft -j list ruleset"));

@@ -8,8 +8,8 @@
 namespace runner::kernel {
 namespace {
 
+using test::ThrowawayNet;
 using ::testing::HasSubstr;
-using testing::ThrowawayNet;
 
 const TableId kOwn{.family = "inet", .name = "toporun"};
 

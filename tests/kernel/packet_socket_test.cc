@@ -16,8 +16,8 @@
 namespace runner {
 namespace {
 
-using testing::Connect;
-using testing::ThrowawayNet;
+using test::Connect;
+using test::ThrowawayNet;
 
 PacketSocket Listen(const ThrowawayNet& net, const std::string& interface, std::uint32_t most = 2048) {
   auto socket =

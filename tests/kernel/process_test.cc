@@ -12,8 +12,8 @@
 namespace runner::kernel {
 namespace {
 
+using test::ThrowawayNet;
 using ::testing::HasSubstr;
-using testing::ThrowawayNet;
 
 /// A child that has told that it is ready; it ends with the test.
 class Child {

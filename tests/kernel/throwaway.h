@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/ip.h"
 
-namespace runner::testing {
+namespace runner::test {
 
 /// Root of some user namespace, once a process: our tests need nothing of the first one's.
 inline bool BecomeRoot() {
@@ -167,4 +167,4 @@ inline int TryConnect(const ThrowawayNet& net, const std::string& address, int p
   });
 }
 
-}  // namespace runner::testing
+}  // namespace runner::test

@@ -14,9 +14,9 @@
 namespace runner::check {
 namespace {
 
-using runner::testing::Connect;
-using runner::testing::Listener;
-using runner::testing::ThrowawayNet;
+using runner::test::Connect;
+using runner::test::Listener;
+using runner::test::ThrowawayNet;
 
 class NetVantage : public Vantage {
  public:
@@ -179,7 +179,7 @@ TEST_F(Probes, UdpWantsAReply) {
   const Fd server = b_.Inside([] {
     Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_storage at;
-    const socklen_t size = runner::testing::FillAddress(at, "10.0.2.2", 5000);
+    const socklen_t size = runner::test::FillAddress(at, "10.0.2.2", 5000);
     EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), size), 0);
     return fd;
   });

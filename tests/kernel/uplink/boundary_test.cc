@@ -1,8 +1,8 @@
 // What the lab reaches through the uplink and what not; every "not" beside a "does" for the same destination.
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netpacket/packet.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -20,8 +20,6 @@
 namespace runner::test {
 namespace {
 
-constexpr auto kTcp = ForwardSpec::Protocol::kTcp;
-
 std::size_t DescriptorsOf(pid_t pid) {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid)))

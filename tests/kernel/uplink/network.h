@@ -51,6 +51,9 @@ class Network {
   Fd world_;
 };
 
+inline constexpr auto kTcp = ForwardSpec::Protocol::kTcp;
+inline constexpr auto kUdp = ForwardSpec::Protocol::kUdp;
+
 ForwardSpec Publish(ForwardSpec::Protocol protocol, const std::string& host, std::uint16_t host_port,
                     const std::string& target, std::uint16_t port, std::uint16_t count = 1);
 

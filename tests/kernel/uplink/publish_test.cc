@@ -8,9 +8,6 @@
 namespace runner::test {
 namespace {
 
-constexpr auto kTcp = ForwardSpec::Protocol::kTcp;
-constexpr auto kUdp = ForwardSpec::Protocol::kUdp;
-
 TEST(UplinkPublish, Case06TcpServerSeesTheClientsAddress) {
   InSandbox([] {
     Network network;

@@ -11,7 +11,7 @@
 namespace runner {
 namespace {
 
-Resource Space(const std::string& node) {
+Resource Plain(const std::string& node) {
   return {.id = {.kind = Kind::kNamespace, .name = node},
           .attributes = NamespaceAttributes{.name = "lab." + node, .node = node},
           .dependencies = {},
@@ -41,11 +41,11 @@ class JournalFile : public testing::Test {
     header.nat_networks = {{"r", *IpPrefix::Parse("10.213.0.0/30")}};
     TRY(journal.SetHeader(header));
     for (const char* node : {"a", "b"}) {
-      TRY(journal.Begin(Space(node), {}));
-      TRY(journal.Made(Space(node).id, Space(node).attributes));
+      TRY(journal.Begin(Plain(node), {}));
+      TRY(journal.Made(Plain(node).id, Plain(node).attributes));
     }
-    TRY(journal.Gone(Space("a").id));
-    return journal.Begin(Space("c"), NamespaceAttributes{.name = "former"});
+    TRY(journal.Gone(Plain("a").id));
+    return journal.Begin(Plain("c"), NamespaceAttributes{.name = "former"});
   }
   void Write() {
     Journal journal = Open();
@@ -88,8 +88,8 @@ TEST_F(JournalFile, CutAtAnyByteIsReadUpToThere) {
     EXPECT_EQ(journal.damage(), "") << size;
     const Record before = journal.record();
     most = std::max(most, before.size());
-    ASSERT_TRUE(journal.Begin(Space("new"), {}).ok());
-    ASSERT_TRUE(journal.Made(Space("new").id, Space("new").attributes).ok());
+    ASSERT_TRUE(journal.Begin(Plain("new"), {}).ok());
+    ASSERT_TRUE(journal.Made(Plain("new").id, Plain("new").attributes).ok());
     EXPECT_EQ(Open().record().size(), before.size() + 1) << size;
   }
   EXPECT_EQ(most, 2U);
@@ -99,7 +99,7 @@ TEST_F(JournalFile, ForgottenIsGoneOnceFlushed) {
   Write();
   {
     Journal journal = Open();
-    ASSERT_TRUE(journal.Forget(Space("b").id).ok());
+    ASSERT_TRUE(journal.Forget(Plain("b").id).ok());
     EXPECT_EQ(Open().record().size(), 2U);
     ASSERT_TRUE(journal.Flush().ok());
   }

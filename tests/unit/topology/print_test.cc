@@ -19,7 +19,7 @@ std::optional<std::string> Environment(const std::string& name) {
 }
 
 /// The topology, or none and the reason as a test's failure.
-std::optional<Topology> Load(const std::string& text, const std::string& file = "lab.yaml") {
+std::optional<Topology> TryLoad(const std::string& text, const std::string& file = "lab.yaml") {
   auto result = LoadTopology(text, {.file = file, .set = {}, .environment = Environment});
   for (const Error& error : result.errors) {
     if (error.severity == Severity::kError) ADD_FAILURE() << RenderError(error, Colour::kOff) << text;
@@ -46,14 +46,14 @@ class PrintFile : public testing::TestWithParam<std::string> {};
 TEST_P(PrintFile, LoadsToAnEqualTopology) {
   auto text = ReadFile(fs::path(TOPORUN_SOURCE_DIR) / GetParam());
   ASSERT_TRUE(text.ok());
-  const auto topology = Load(*text, GetParam());
+  const auto topology = TryLoad(*text, GetParam());
   ASSERT_TRUE(topology);
   const std::string yaml = PrintYaml(*topology);
-  const auto again = Load(yaml);
+  const auto again = TryLoad(yaml);
   ASSERT_TRUE(again);
   EXPECT_EQ(PrintYaml(*again), yaml);
   EXPECT_TRUE(*again == *topology) << yaml;
-  const auto from_json = Load(PrintJson(*topology));
+  const auto from_json = TryLoad(PrintJson(*topology));
   ASSERT_TRUE(from_json);
   EXPECT_TRUE(*from_json == *topology) << PrintJson(*topology);
 }
@@ -61,7 +61,7 @@ TEST_P(PrintFile, LoadsToAnEqualTopology) {
 TEST_P(PrintFile, IsJson) {
   auto text = ReadFile(fs::path(TOPORUN_SOURCE_DIR) / GetParam());
   ASSERT_TRUE(text.ok());
-  const auto topology = Load(*text, GetParam());
+  const auto topology = TryLoad(*text, GetParam());
   ASSERT_TRUE(topology);
   EXPECT_TRUE(ParseJson(PrintJson(*topology)).ok());
 }
@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(Shipped, PrintFile, testing::ValuesIn(Shipped()),
                          });
 
 TEST(Print, WritesWhatWasHandedOut) {
-  const auto topology = Load(R"(
+  const auto topology = TryLoad(R"(
 name: two
 nodes: {a: , b: }
 links:
@@ -100,7 +100,7 @@ links:
 }
 
 TEST(Print, QuotesWhatIsNoPlainString) {
-  const auto topology = Load(R"(
+  const auto topology = TryLoad(R"(
 name: "1"
 nodes:
   "2":
@@ -115,7 +115,7 @@ nodes:
 }
 
 TEST(Print, KeepsABlockOfText) {
-  const auto topology = Load("name: x\nnodes:\n  a:\n    nftables: |\n      table inet t {\n      }\n");
+  const auto topology = TryLoad("name: x\nnodes:\n  a:\n    nftables: |\n      table inet t {\n      }\n");
   ASSERT_TRUE(topology);
   EXPECT_EQ(PrintYaml(*topology), "name: x\nnodes:\n  a:\n    nftables: |\n      table inet t {\n      }\n");
 }

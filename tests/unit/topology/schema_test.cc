@@ -116,7 +116,7 @@ Words DecoderWords() {
 }
 
 /// A document with one map in which the offered keys go, at `@`.
-struct Place {
+struct SchemaMap {
   std::string path;                               // in the schema
   std::string document;                           // `@` is the inside of a flow map
   std::map<std::string, std::string> fixed = {};  // values that lead the decoder to this map
@@ -128,41 +128,41 @@ struct Place {
 const std::string kNode = "nodes: {a: {";
 const std::string kEnd = "}}\n";
 
-std::string InNode(const std::string& inner) { return kNode + inner + kEnd; }
+std::string WithinNode(const std::string& inner) { return kNode + inner + kEnd; }
 
-std::string InInterface(const std::string& inner) { return InNode("interfaces: {i: {" + inner + "}}"); }
+std::string WithinInterface(const std::string& inner) { return WithinNode("interfaces: {i: {" + inner + "}}"); }
 
-std::vector<Place> Places() {
+std::vector<SchemaMap> Places() {
   const std::string links = "nodes: {a: , b: }\nlinks: [{";
   const Words step = {"link", "node", "process", "wait", "steps"};
   return {
       {"", "{@}"},
-      {"nodes/*", InNode("@")},
-      {"nodes/*/interfaces/*/addresses/*", InInterface("addresses: [{@}]"), {{"address", "10.0.0.1/24"}}},
-      {"nodes/*/interfaces/*/impair", InInterface("impair: {@}")},
-      {"nodes/*/interfaces/*/fdb/*", InInterface("type: vxlan, id: 1, fdb: [{@}]")},
-      {"nodes/*/interfaces/*/peers/*", InInterface("type: wireguard, peers: [{@}]")},
-      {"nodes/*/routes/*", InNode("routes: [{@}]")},
-      {"nodes/*/routes/*/to", InNode("routes: [{to: {@}, dev: lo}]")},
-      {"nodes/*/routes/*/nexthops/*", InNode("routes: [{to: 10.0.0.0/8, nexthops: [{@}]}]")},
-      {"nodes/*/routes/*/encap", InNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {@}}]")},
-      {"nodes/*/routes/*/encap/seg6", InNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {seg6: {@}}}]")},
-      {"nodes/*/routes/*/encap/seg6local", InNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {seg6local: {@}}}]")},
-      {"nodes/*/rules/*", InNode("rules: [{@}]")},
-      {"nodes/*/neighbours/*", InNode("neighbours: [{@}]")},
-      {"nodes/*/forwarding", InNode("forwarding: {@}")},
-      {"nodes/*/nat/*", InNode("nat: [{@}]")},
-      {"nodes/*/nat/*/masquerade", InNode("nat: [{masquerade: {@}}]")},
-      {"nodes/*/nat/*/snat", InNode("nat: [{snat: {@}}]")},
-      {"nodes/*/nat/*/forward", InNode("nat: [{forward: {@}}]")},
-      {"nodes/*/uplink", InNode("uplink: {@}")},
-      {"nodes/*/ports/*", InNode("ports: [{@}]")},
-      {"nodes/*/dns", InNode("dns: {@}")},
-      {"nodes/*/attach", InNode("attach: {@}")},
-      {"nodes/*/processes/*", InNode("processes: {p: {@}}")},
-      {"nodes/*/processes/*/depends_on/*", InNode("processes: {p: {command: x, depends_on: {q: {@}}}}")},
-      {"nodes/*/processes/*/healthcheck", InNode("processes: {p: {command: x, healthcheck: {@}}}")},
-      {"nodes/*/files/*", InNode("files: {/f: {@}}")},
+      {"nodes/*", WithinNode("@")},
+      {"nodes/*/interfaces/*/addresses/*", WithinInterface("addresses: [{@}]"), {{"address", "10.0.0.1/24"}}},
+      {"nodes/*/interfaces/*/impair", WithinInterface("impair: {@}")},
+      {"nodes/*/interfaces/*/fdb/*", WithinInterface("type: vxlan, id: 1, fdb: [{@}]")},
+      {"nodes/*/interfaces/*/peers/*", WithinInterface("type: wireguard, peers: [{@}]")},
+      {"nodes/*/routes/*", WithinNode("routes: [{@}]")},
+      {"nodes/*/routes/*/to", WithinNode("routes: [{to: {@}, dev: lo}]")},
+      {"nodes/*/routes/*/nexthops/*", WithinNode("routes: [{to: 10.0.0.0/8, nexthops: [{@}]}]")},
+      {"nodes/*/routes/*/encap", WithinNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {@}}]")},
+      {"nodes/*/routes/*/encap/seg6", WithinNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {seg6: {@}}}]")},
+      {"nodes/*/routes/*/encap/seg6local", WithinNode("routes: [{to: 10.0.0.0/8, dev: lo, encap: {seg6local: {@}}}]")},
+      {"nodes/*/rules/*", WithinNode("rules: [{@}]")},
+      {"nodes/*/neighbours/*", WithinNode("neighbours: [{@}]")},
+      {"nodes/*/forwarding", WithinNode("forwarding: {@}")},
+      {"nodes/*/nat/*", WithinNode("nat: [{@}]")},
+      {"nodes/*/nat/*/masquerade", WithinNode("nat: [{masquerade: {@}}]")},
+      {"nodes/*/nat/*/snat", WithinNode("nat: [{snat: {@}}]")},
+      {"nodes/*/nat/*/forward", WithinNode("nat: [{forward: {@}}]")},
+      {"nodes/*/uplink", WithinNode("uplink: {@}")},
+      {"nodes/*/ports/*", WithinNode("ports: [{@}]")},
+      {"nodes/*/dns", WithinNode("dns: {@}")},
+      {"nodes/*/attach", WithinNode("attach: {@}")},
+      {"nodes/*/processes/*", WithinNode("processes: {p: {@}}")},
+      {"nodes/*/processes/*/depends_on/*", WithinNode("processes: {p: {command: x, depends_on: {q: {@}}}}")},
+      {"nodes/*/processes/*/healthcheck", WithinNode("processes: {p: {command: x, healthcheck: {@}}}")},
+      {"nodes/*/files/*", WithinNode("files: {/f: {@}}")},
       {"bridges/*", "bridges: {lan: {@}}\n"},
       {"links/*", links + "@}]\n"},
       {"links/*/endpoints/*", links + "endpoints: [{@}, \"b:eth0\"]}]\n"},
@@ -181,8 +181,8 @@ std::vector<Place> Places() {
 }
 
 /// An interface knows the keys of its type only; the schema says so by conditions.
-std::vector<Place> InterfaceTypes(const Schema& schema) {
-  std::vector<Place> places;
+std::vector<SchemaMap> InterfaceTypes(const Schema& schema) {
+  std::vector<SchemaMap> places;
   const Json* interface = schema.Find("nodes/*/interfaces/*", {});
   if (interface == nullptr) return places;
   for (const Json& condition : interface->at("allOf")) {
@@ -190,7 +190,7 @@ std::vector<Place> InterfaceTypes(const Schema& schema) {
     for (const Json& key : condition["then"]["propertyNames"]["anyOf"][0]["enum"]) keys.insert(key.get<std::string>());
     for (const Json& type : condition["if"]["properties"]["type"]["enum"]) {
       const auto name = type.get<std::string>();
-      places.push_back({"nodes/*/interfaces/*", InInterface("@"), {{"type", name}}, {}, {}, keys});
+      places.push_back({"nodes/*/interfaces/*", WithinInterface("@"), {{"type", name}}, {}, {}, keys});
     }
   }
   return places;
@@ -216,10 +216,10 @@ TEST(Schema, KnowsTheKeysThatTheLoaderKnows) {
   ASSERT_GT(offered.size(), 200u);
   offered.insert("surely_no_key");
 
-  std::vector<Place> places = Places();
-  for (Place& place : InterfaceTypes(schema)) places.push_back(std::move(place));
+  std::vector<SchemaMap> places = Places();
+  for (SchemaMap& place : InterfaceTypes(schema)) places.push_back(std::move(place));
   std::set<const Json*> seen;
-  for (const Place& place : places) {
+  for (const SchemaMap& place : places) {
     SCOPED_TRACE(place.path + " " + place.document + " " + place.with);
     const Json* map = schema.Find(place.path, place.with);
     ASSERT_NE(map, nullptr);

@@ -161,14 +161,13 @@ TEST(FrameFilter, PolicySparesAnswersOfPublishedPortsOnly) {
                             .target = *IpAddress::Parse(kNode),
                             .first_port = 80,
                             .last_port = 81};
-  constexpr std::uint8_t kSyn = 0x02;
-  constexpr std::uint8_t kSynAck = 0x12;
+  constexpr std::uint8_t kSynAck = kTcpSyn | kTcpAck;
   EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "192.0.2.1", 5000, kSynAck), {forward}), Verdict::kPass);
-  EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "192.0.2.1", 5000, kSyn), {forward}), Verdict::kPolicy);
+  EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "192.0.2.1", 5000, kTcpSyn), {forward}), Verdict::kPolicy);
   EXPECT_EQ(Judge(spec, Tcp(kNode, 82, "192.0.2.1", 5000, kSynAck), {forward}), Verdict::kPolicy);
   // Clients on the host's loopback are shown as the gateway.
   EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "10.0.2.2", 5000, kSynAck), {forward}), Verdict::kPass);
-  EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "10.0.2.2", 5000, kSyn), {forward}), Verdict::kHostLoopback);
+  EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "10.0.2.2", 5000, kTcpSyn), {forward}), Verdict::kHostLoopback);
   EXPECT_EQ(Judge(spec, Tcp(kNode, 81, "127.0.0.1", 5000, kSynAck), {forward}), Verdict::kHostLoopback);
 }
 

@@ -9,7 +9,6 @@ namespace runner {
 namespace {
 
 constexpr std::uint8_t kFin = 0x11;
-constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint8_t kAck = 0x10;
 constexpr std::uint8_t kReset = 0x04;
 
@@ -77,7 +76,7 @@ TEST_F(HalfClosedTest, BothEndsOrANewBeginningAreNoneOfIt) {
   Sent(4003, kFin, 6);
   Sent(4003, kReset, 7);
   Sent(4005, kFin, 10);
-  Sent(4005, kSyn, 11);
+  Sent(4005, kTcpSyn, 11);
   Sent(4006, kAck, 12);
   EXPECT_EQ(half_closed_.size(), 0U);
   half_closed_.Expire(1000000);
@@ -86,7 +85,7 @@ TEST_F(HalfClosedTest, BothEndsOrANewBeginningAreNoneOfIt) {
 
 TEST_F(HalfClosedTest, ANewConnectionOfTheSamePortEndsTheOldOneFirst) {
   Sent(4000, kFin, 0);
-  Received(4000, kSyn, 1);
+  Received(4000, kTcpSyn, 1);
   EXPECT_EQ(resets_.size(), 1U);
   EXPECT_EQ(half_closed_.size(), 0U);
 }

@@ -12,8 +12,8 @@
 namespace runner {
 namespace {
 
-const MacAddress kA({2, 0, 0, 0, 0, 1});
-const MacAddress kB({2, 0, 0, 0, 0, 2});
+const MacAddress kMacA({2, 0, 0, 0, 0, 1});
+const MacAddress kMacB({2, 0, 0, 0, 0, 2});
 
 std::uint16_t TransportSum(const Packet& packet) {
   return Checksum(SumWords(packet.l4_bytes(), PseudoHeaderSum(packet.source, packet.destination, packet.protocol,
@@ -46,7 +46,7 @@ TEST(BuildUdp, ParsesBackAndChecks) {
     const UdpEndpoint destination{*IpAddress::Parse(to), 53};
     const std::vector<std::uint8_t> payload = {'h', 'e', 'l', 'l', 'o'};
     std::vector<std::uint8_t> frame(99, 0xee);
-    ASSERT_TRUE(BuildUdp(frame, kA, kB, source, destination, payload));
+    ASSERT_TRUE(BuildUdp(frame, kMacA, kMacB, source, destination, payload));
     Packet packet;
     ASSERT_EQ(ParseFrame(frame, packet), Verdict::kPass);
     EXPECT_EQ(packet.source, source.address);
@@ -58,7 +58,7 @@ TEST(BuildUdp, ParsesBackAndChecks) {
     if (!packet.source.is_ipv6()) {
       EXPECT_EQ(Checksum(SumWords(packet.frame.subspan(kEthernetHeader, 20))), 0);
     }
-    EXPECT_TRUE(std::equal(kB.bytes(), kB.bytes() + 6, frame.begin()));
+    EXPECT_TRUE(std::equal(kMacB.bytes(), kMacB.bytes() + 6, frame.begin()));
   }
 }
 

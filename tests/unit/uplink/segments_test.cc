@@ -8,8 +8,6 @@
 namespace runner {
 namespace {
 
-constexpr std::uint8_t kSyn = 0x02;
-
 // A SYN of the lab with these options, which fill whole words.
 std::vector<std::uint8_t> Syn(bool ipv6, std::uint16_t port, const std::vector<std::uint8_t>& options) {
   const std::string from = ipv6 ? "fd00::100" : "10.0.2.100";
@@ -18,7 +16,7 @@ std::vector<std::uint8_t> Syn(bool ipv6, std::uint16_t port, const std::vector<s
   Put16(&segment[0], port);
   Put16(&segment[2], 80);
   segment[12] = static_cast<std::uint8_t>((20 + options.size()) / 4 << 4);
-  segment[13] = kSyn;
+  segment[13] = kTcpSyn;
   segment.insert(segment.end(), options.begin(), options.end());
   return test::Transport(from, to, kProtoTcp, std::move(segment), 16);
 }
