@@ -15,6 +15,9 @@ namespace runner::kernel {
 /// What setgroups(2) does in the command: where a user namespace of one id denies it, it can be passed over.
 enum class Groups { kSet, kPassedOver };
 
+/// From SIGTERM to SIGKILL for a command whose time is over.
+constexpr std::chrono::milliseconds kGrace{2000};
+
 struct EnterSpec {
   int ns_fd = -1;  // the network namespace; -1 stays in the caller's (the node `host`)
   /// A pidfd: the mount, host name and process namespaces of that process are entered, and neither `files` nor

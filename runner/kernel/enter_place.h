@@ -2,14 +2,9 @@
 #pragma once
 #include <sys/types.h>
 
-#include <chrono>
-
 #include "kernel/enter.h"
 
 namespace runner::kernel {
-
-/// From SIGTERM to SIGKILL for a command that has run too long.
-constexpr std::chrono::milliseconds kGrace{2000};
 
 /// fork(2), with the child in the process namespace of the spec's view.
 pid_t ForkInto(const EnterSpec& spec);
