@@ -6,18 +6,6 @@ namespace runner {
 namespace {
 
 constexpr std::uint16_t kDnsPort = 53;
-constexpr std::size_t kTcpChecksum = 16;
-
-// Replaces words under a checksum without reading what else it covers (RFC 1624).
-void Replace(std::uint8_t* at, const std::uint8_t* with, std::size_t size, std::uint8_t* checksum) {
-  std::uint32_t sum = static_cast<std::uint16_t>(~Get16(checksum));
-  for (std::size_t i = 0; i < size; i += 2) {
-    sum += static_cast<std::uint16_t>(~Get16(at + i));
-    sum += Get16(with + i);
-  }
-  std::copy_n(with, size, at);
-  Put16(checksum, Checksum(sum));
-}
 
 // Offsets from the start of the IP header.
 struct Place {
@@ -33,13 +21,13 @@ void Rewrite(std::uint8_t* ip, const Place& place, const IpAddress& address, std
     // The header's own checksum; TCP's covers the address too.
     std::uint8_t kept[4];
     std::copy_n(ip + place.address, 4, kept);
-    Replace(ip + place.address, address.bytes(), 4, ip + 10);
+    ReplaceUnder(ip + place.address, {address.bytes(), 4}, ip + 10);
     std::copy_n(kept, 4, ip + place.address);
   }
-  Replace(ip + place.address, address.bytes(), address.size(), checksum);
+  ReplaceUnder(ip + place.address, {address.bytes(), address.size()}, checksum);
   std::uint8_t bytes[2];
   Put16(bytes, port);
-  Replace(tcp + place.port, bytes, 2, checksum);
+  ReplaceUnder(tcp + place.port, bytes, checksum);
 }
 
 }  // namespace
@@ -55,12 +43,14 @@ void DnsRedirect::SetPorts(std::uint16_t ipv4, std::uint16_t ipv6) {
   port6_ = ipv6;
 }
 
-void DnsRedirect::ToRelay(const Packet& packet) const {
+void DnsRedirect::ToRelay(Packet& packet) const {
   const bool ipv6 = packet.destination.is_ipv6();
   const std::uint16_t port = ipv6 ? port6_ : port_;
   if (port == 0) return;
   const Place place = {.address = ipv6 ? 24U : 16U, .tcp = packet.l4 - kEthernetHeader, .port = 2};
-  Rewrite(packet.frame.data() + kEthernetHeader, place, ipv6 ? gateway6_ : gateway_, port);
+  packet.destination = ipv6 ? gateway6_ : gateway_;
+  packet.destination_port = port;
+  Rewrite(packet.frame.data() + kEthernetHeader, place, packet.destination, port);
 }
 
 void DnsRedirect::FromRelay(std::span<std::uint8_t> frame) const {

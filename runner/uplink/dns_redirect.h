@@ -17,7 +17,7 @@ class DnsRedirect {
   void SetPorts(std::uint16_t ipv4, std::uint16_t ipv6);
 
   /// A TCP packet to the DNS service: its destination becomes the relay.
-  void ToRelay(const Packet& packet) const;
+  void ToRelay(Packet& packet) const;
   /// A frame on its way to the lab: if the relay sent it, its source becomes the DNS service. Checksums are complete.
   void FromRelay(std::span<std::uint8_t> frame) const;
 

@@ -20,8 +20,6 @@ constexpr int kFramesOfRound = 64;
 constexpr std::size_t kLargestFrame = 65536 + 64;
 constexpr std::int64_t kLogCheck = 1000;
 constexpr std::int64_t kHalfClosedCheck = 5000;
-// What libslirp is told that the lab takes at a time, whatever the tap's MTU.
-constexpr std::uint16_t kLargeSegment = 65480;
 
 // As libslirp makes it for its gateway.
 MacAddress GatewayMac(const IpAddress& gateway) {
@@ -41,10 +39,7 @@ Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd
       gateway_mac_(GatewayMac(spec.gateway())),
       filter_(spec, {}),
       redirect_(spec),
-      coalescer_([this](std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t segment) {
-        Write(first, rest, segment);
-      }),
-      half_closed_([this](std::span<const std::uint8_t> frame) { stack_->Input(frame); }),
+      half_closed_([this](std::span<const std::uint8_t> frame) { stack_->Inject(frame); }),
       buffer_(sizeof(VnetHeader) + kLargestFrame) {
   udp_ = std::make_unique<UdpForwarder>(
       loop_, spec_,
@@ -61,7 +56,7 @@ Frames::~Frames() {
 
 Status Frames::Start() {
   stack_ = TRY(SlirpStack::Open(
-      loop_, spec_, log_, [this](std::span<std::uint8_t> frame) { ToTap(frame); }, [this] { coalescer_.Flush(); }));
+      loop_, spec_, log_, [this](std::span<std::uint8_t> frame, const Outgoing& outgoing) { ToTap(frame, outgoing); }));
   loop_.SetSource(stack_.get());
   loop_.Watch(tap_.get(), POLLIN, [this](short) { Drain(); });
   return {};
@@ -139,7 +134,7 @@ void Frames::FromTap(std::span<std::uint8_t> frame) {
   Route(packet);
 }
 
-void Frames::Route(const Packet& packet) {
+void Frames::Route(Packet packet) {
   // Before the filter: an answer to a client of a published port goes wherever the client is.
   if (udp_->TakeReply(packet)) return;
   const Verdict verdict = filter_.Check(packet);
@@ -155,10 +150,9 @@ void Frames::Route(const Packet& packet) {
   if (packet.protocol == kProtoTcp && filter_.IsDns(packet)) {
     redirect_.ToRelay(packet);
   } else if (packet.protocol == kProtoTcp) {
-    if ((packet.type & kTcpSyn) != 0) segments_.Take(packet, kLargeSegment);
     half_closed_.Received(packet, Loop::Now());
   }
-  stack_->Input(packet.frame);
+  stack_->Input(packet);
 }
 
 void Frames::WatchHalfClosed() {
@@ -185,42 +179,39 @@ void Frames::Drop(Verdict verdict, const Packet& packet) {
 }
 
 void Frames::SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload) {
-  if (BuildUdp(datagram_, gateway_mac_, spec_.mac, source, destination, payload)) ToTap(datagram_);
+  if (BuildUdp(datagram_, gateway_mac_, spec_.mac, source, destination, payload)) ToTap(datagram_, {});
 }
 
-void Frames::ToTap(std::span<std::uint8_t> frame) {
+void Frames::ToTap(std::span<std::uint8_t> frame, const Outgoing& outgoing) {
   redirect_.FromRelay(frame);
   const bool oversized = frame.size() > kEthernetHeader + spec_.mtu;
   const std::uint8_t protocol = ProtocolOf(frame);
   if (oversized && Get16(&frame[12]) == kEtherIpv6 && protocol != kProtoTcp && protocol != kProtoFragment6) {
-    for (auto& fragment : FragmentIpv6(frame, spec_.mtu)) ToTap(fragment);
+    for (auto& fragment : FragmentIpv6(frame, spec_.mtu)) ToTap(fragment, {});
     return;
   }
   if (protocol == kProtoTcp) {
     half_closed_.Sent(frame, Loop::Now());
     if (half_closed_.size() > 0) WatchHalfClosed();
-    return coalescer_.Send(frame);
   }
-  coalescer_.Flush();
-  Write(frame, {}, 0);
+  Write(frame, outgoing);
 }
 
-void Frames::Write(std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t merged) {
-  const bool tcp = ProtocolOf(first) == kProtoTcp;
-  VnetHeader header = PrepareOffload(first, {.mtu = spec_.mtu,
-                                             .segment = tcp ? segments_.Of(first) : std::uint16_t{0},
-                                             .more = rest.size(),
-                                             .merged = merged});
+void Frames::Write(std::span<std::uint8_t> frame, Outgoing outgoing) {
+  outgoing.mtu = spec_.mtu;
+  VnetHeader header = PrepareOffload(frame, outgoing);
   const std::array<iovec, 3> parts = {
       iovec{.iov_base = &header, .iov_len = sizeof header},
-      iovec{.iov_base = first.data(), .iov_len = first.size()},
-      iovec{.iov_base = const_cast<std::uint8_t*>(rest.data()), .iov_len = rest.size()},
+      iovec{.iov_base = frame.data(), .iov_len = frame.size()},
+      iovec{.iov_base = const_cast<std::uint8_t*>(outgoing.rest.data()), .iov_len = outgoing.rest.size()},
   };
   // A frame that the interface does not take (down, out of memory) is lost, as frames are.
   const bool written = writev(tap_.get(), parts.data(), parts.size()) >= 0;
   // In place of a tap a packet socket, which takes no datagram over the MTU.
-  if (written || errno != EMSGSIZE || tcp || first.size() <= kEthernetHeader + spec_.mtu) return;
-  for (auto& fragment : FragmentIpv4(first, spec_.mtu)) Write(fragment, {}, 0);
+  if (written || errno != EMSGSIZE || ProtocolOf(frame) == kProtoTcp || frame.size() <= kEthernetHeader + spec_.mtu) {
+    return;
+  }
+  for (auto& fragment : FragmentIpv4(frame, spec_.mtu)) Write(fragment, {});
 }
 
 }  // namespace runner

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "uplink/coalescer.h"
 #include "uplink/dns_redirect.h"
 #include "uplink/dns_relay.h"
 #include "uplink/frame_filter.h"
@@ -18,7 +17,6 @@
 #include "uplink/log.h"
 #include "uplink/loop.h"
 #include "uplink/reassembly.h"
-#include "uplink/segments.h"
 #include "uplink/slirp_stack.h"
 #include "uplink/spec.h"
 #include "uplink/udp_forwarder.h"
@@ -52,9 +50,9 @@ class Frames {
  private:
   void Drain();
   void FromTap(std::span<std::uint8_t> frame);
-  void Route(const Packet& packet);
-  void ToTap(std::span<std::uint8_t> frame);
-  void Write(std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t merged);
+  void Route(Packet packet);
+  void ToTap(std::span<std::uint8_t> frame, const Outgoing& outgoing);
+  void Write(std::span<std::uint8_t> frame, Outgoing outgoing);
   void WatchHalfClosed();
   void SendUdp(const UdpEndpoint& source, const UdpEndpoint& destination, std::span<const std::uint8_t> payload);
   void Drop(Verdict verdict, const Packet& packet);
@@ -72,8 +70,6 @@ class Frames {
   Reassembler reassembler_;
   std::unique_ptr<UdpForwarder> udp_;
   std::unique_ptr<SlirpStack> stack_;
-  SegmentSizes segments_;
-  Coalescer coalescer_;
   HalfClosed half_closed_;
   Loop::TimerId half_closed_timer_ = 0;
   std::vector<std::uint8_t> buffer_;

@@ -32,27 +32,21 @@ class HalfClosed {
   std::size_t size() const { return connections_.size(); }
 
  private:
-  struct Key {
-    UdpEndpoint lab;
-    UdpEndpoint other;
-    friend auto operator<=>(const Key&, const Key&) = default;
-  };
   struct Connection {
     std::uint32_t next = 0;  // the number that the stack waits for from the lab
     std::int64_t last_used = 0;
-    std::list<Key>::iterator place = {};
+    std::list<TcpConnection>::iterator place = {};
   };
-  using Entry = std::map<Key, Connection>::iterator;
+  using Entry = std::map<TcpConnection, Connection>::iterator;
 
-  static Key KeyOf(std::span<const std::uint8_t> frame);
   void Touch(Entry entry, std::int64_t now);
-  void Forget(const Key& key);
+  void Forget(const TcpConnection& key);
   void Forget(Entry entry);
 
   Reset reset_;
-  std::map<Key, Connection> connections_;
-  std::list<Key> by_use_;       // the longest silent first
-  std::set<Key> ended_by_lab_;  // first: with the host's end such a one is closed
+  std::map<TcpConnection, Connection> connections_;
+  std::list<TcpConnection> by_use_;       // the longest silent first
+  std::set<TcpConnection> ended_by_lab_;  // first: with the host's end such a one is closed
 };
 
 }  // namespace runner

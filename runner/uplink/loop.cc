@@ -100,6 +100,7 @@ void Loop::RunTimers() {
 
 void Loop::TellDifferences() {
   for (std::size_t i = 0; i < polled_.size(); ++i) {
+    if (polled_[i].events == 0) continue;
     const auto fd = static_cast<std::size_t>(polled_[i].fd);
     if (fd >= told_.size()) told_.resize(fd + 1);
     Told& told = told_[fd];
@@ -115,7 +116,9 @@ void Loop::TellDifferences() {
     if (told_[static_cast<std::size_t>(fd)].round != rounds_) SourceChanged(fd);
   }
   before_.clear();
-  for (const pollfd& entry : polled_) before_.push_back(entry.fd);
+  for (const pollfd& entry : polled_) {
+    if (entry.events != 0) before_.push_back(entry.fd);
+  }
 }
 
 int Loop::TimeToSleep(std::int64_t of_source) const {

@@ -25,7 +25,8 @@ class Loop {
   class Source {
    public:
     virtual ~Source() = default;
-    /// Appends what to poll, and lowers `timeout_ms` (-1 is none) to what the source can sleep.
+    /// Appends what to poll (without events: not even for errors), and lowers `timeout_ms` (-1 is none) to what the
+    /// source can sleep.
     virtual void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) = 0;
     /// The same entries, each with what it is ready for.
     virtual void Dispatch(std::span<const pollfd> polled) = 0;

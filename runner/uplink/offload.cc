@@ -7,7 +7,6 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t kTcpChecksum = 16;
 constexpr std::size_t kUdpChecksum = 6;
 
 }  // namespace
@@ -27,9 +26,9 @@ bool CompleteChecksum(const VnetHeader& header, std::span<std::uint8_t> frame) {
 VnetHeader PrepareOffload(std::span<std::uint8_t> frame, const Outgoing& outgoing) {
   VnetHeader header = {};
   header.flags = VnetHeader::kDataValid;
-  const std::size_t length = frame.size() + outgoing.more;
+  const std::size_t length = frame.size() + outgoing.rest.size();
   const bool fits = length <= kEthernetHeader + outgoing.mtu && (outgoing.segment == 0 || length <= outgoing.segment);
-  if (fits && outgoing.merged == 0) return header;
+  if (fits && outgoing.cut == 0) return header;
 
   const std::uint16_t ethertype = Get16(&frame[12]);
   const auto ip = frame.subspan(kEthernetHeader);
@@ -48,11 +47,10 @@ VnetHeader PrepareOffload(std::span<std::uint8_t> frame, const Outgoing& outgoin
   // What a receiver asks for does not count the options of a segment (RFC 6691).
   const std::size_t options = tcp_header - std::min<std::size_t>(tcp_header, 20);
   if (outgoing.segment > options) payload = std::min(payload, outgoing.segment - options);
-  // One large segment would be acknowledged late: receivers wait for a second of its size.
-  if (outgoing.merged > 0) payload = std::min(payload, outgoing.merged);
-  const std::size_t of_tcp = tcp.size() + outgoing.more;
+  if (outgoing.cut > 0) payload = std::min(payload, outgoing.cut);
+  const std::size_t of_tcp = tcp.size() + outgoing.rest.size();
   const bool cut = payload > 0 && of_tcp > tcp_header + payload;
-  if (!cut && outgoing.merged == 0) return header;
+  if (!cut && outgoing.cut == 0) return header;
 
   const std::size_t addresses = family == Family::kIpv4 ? 12 : 8;
   const std::size_t size = family == Family::kIpv4 ? 4 : 16;

@@ -28,12 +28,12 @@ bool CompleteChecksum(const VnetHeader& header, std::span<std::uint8_t> frame);
 struct Outgoing {
   std::uint32_t mtu = 1500;   // the tap's
   std::uint16_t segment = 0;  // what the receiver of TCP takes at a time, options of TCP counted in; 0 is unknown
-  std::size_t more = 0;       // bytes of payload that follow the frame
-  std::size_t merged = 0;     // put together of parts with so much payload, and TCP's checksum is missing; 0: it is not
+  std::span<const std::uint8_t> rest = {};  // payload that follows the frame
+  std::size_t cut = 0;  // TCP's checksum is missing, and each packet is to have so much payload; 0: it is whole
 };
 
 /// The header for a frame that goes to the tap. TCP that is longer than the MTU or the receiver's segment is marked for
-/// segmentation, and so is what was put together; that changes the checksum field.
+/// segmentation, and so is what lacks its checksum; that changes the checksum field.
 VnetHeader PrepareOffload(std::span<std::uint8_t> frame, const Outgoing& outgoing);
 
 }  // namespace runner

@@ -58,6 +58,16 @@ std::uint16_t Checksum(std::uint32_t sum) {
   return static_cast<std::uint16_t>(~sum);
 }
 
+void ReplaceUnder(std::uint8_t* at, std::span<const std::uint8_t> with, std::uint8_t* checksum) {
+  std::uint32_t sum = static_cast<std::uint16_t>(~Get16(checksum));
+  for (std::size_t i = 0; i < with.size(); i += 2) {
+    sum += static_cast<std::uint16_t>(~Get16(at + i));
+    sum += Get16(&with[i]);
+  }
+  std::copy(with.begin(), with.end(), at);
+  Put16(checksum, Checksum(sum));
+}
+
 std::uint32_t PseudoHeaderSum(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,
                               std::size_t length) {
   std::uint32_t sum = SumWords({source.bytes(), source.size()});
@@ -126,6 +136,78 @@ std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame) {
   const std::size_t ip_header = ipv6 ? kIpv6Header : std::size_t{ip[0]} % 16 * 4;
   if (protocol == kProtoTcp && (ip_header < 20 || frame.size() < kEthernetHeader + ip_header + 20)) return 0;
   return protocol;
+}
+
+TcpConnection TcpConnection::OfFrameToLab(std::span<const std::uint8_t> frame) {
+  const bool ipv6 = Get16(&frame[12]) == kEtherIpv6;
+  const Family family = ipv6 ? Family::kIpv6 : Family::kIpv4;
+  const std::uint8_t* ip = &frame[kEthernetHeader];
+  const std::uint8_t* addresses = ip + (ipv6 ? 8 : 12);
+  const std::uint8_t* tcp = ip + IpHeaderOf(frame);
+  return {.lab = {IpAddress::FromBytes(family, addresses + (ipv6 ? 16 : 4)), Get16(tcp + 2)},
+          .other = {IpAddress::FromBytes(family, addresses), Get16(tcp)}};
+}
+
+std::uint8_t* FindTcpOption(std::span<std::uint8_t> header, std::uint8_t kind, std::size_t length) {
+  constexpr std::uint8_t kEnd = 0;
+  constexpr std::uint8_t kNone = 1;
+  for (std::size_t at = 20; at < header.size() && header[at] != kEnd;) {
+    if (header[at] == kNone) {
+      ++at;
+      continue;
+    }
+    if (at + 1 >= header.size()) break;
+    const std::size_t size = header[at + 1];
+    if (size < 2 || at + size > header.size()) break;
+    if (header[at] == kind && size == length) return &header[at];
+    at += size;
+  }
+  return nullptr;
+}
+
+void SetIpLength(std::span<std::uint8_t> headers, std::size_t size) {
+  std::uint8_t* ip = &headers[kEthernetHeader];
+  const std::size_t length = size - kEthernetHeader;
+  if (Get16(&headers[12]) == kEtherIpv6) return Put16(ip + 4, length - kIpv6Header);
+  Put16(ip + 2, length);
+  Put16(ip + 10, 0);
+  Put16(ip + 10, Checksum(SumWords({ip, IpHeaderOf(headers)})));
+}
+
+std::vector<std::uint8_t> BuildReset(const TcpConnection& connection, std::uint32_t number) {
+  const auto& [source, destination] = connection;
+  const bool ipv6 = source.address.is_ipv6();
+  const std::size_t ip_header = ipv6 ? 40 : 20;
+  constexpr std::size_t kTcpHeader = 20;
+  std::vector<std::uint8_t> frame(kEthernetHeader + ip_header + kTcpHeader);
+  Put16(&frame[12], ipv6 ? kEtherIpv6 : kEtherIpv4);
+  std::uint8_t* ip = &frame[kEthernetHeader];
+  const std::size_t size = source.address.size();
+  std::uint8_t* addresses = ip + (ipv6 ? 8 : 12);
+  std::copy_n(source.address.bytes(), size, addresses);
+  std::copy_n(destination.address.bytes(), size, addresses + size);
+  if (ipv6) {
+    ip[0] = 0x60;
+    Put16(ip + 4, kTcpHeader);
+    ip[6] = kProtoTcp;
+    ip[7] = 64;
+  } else {
+    ip[0] = 0x45;
+    Put16(ip + 2, ip_header + kTcpHeader);
+    ip[8] = 64;
+    ip[9] = kProtoTcp;
+    Put16(ip + 10, Checksum(SumWords({ip, ip_header})));
+  }
+  std::uint8_t* tcp = ip + ip_header;
+  Put16(tcp, source.port);
+  Put16(tcp + 2, destination.port);
+  Put16(tcp + 4, number >> 16);
+  Put16(tcp + 6, number & 0xffff);
+  tcp[12] = kTcpHeader / 4 << 4;
+  tcp[13] = kTcpReset;
+  const std::uint32_t sum = PseudoHeaderSum(source.address, destination.address, kProtoTcp, kTcpHeader);
+  Put16(tcp + kTcpChecksum, Checksum(SumWords({tcp, kTcpHeader}, sum)));
+  return frame;
 }
 
 bool BuildUdp(std::vector<std::uint8_t>& frame, const MacAddress& source_mac, const MacAddress& destination_mac,

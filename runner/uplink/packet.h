@@ -26,11 +26,15 @@ inline constexpr std::uint8_t kTcpReset = 0x04;
 inline constexpr std::uint8_t kTcpPush = 0x08;
 inline constexpr std::uint8_t kTcpAck = 0x10;
 inline constexpr std::uint8_t kTcpUrgent = 0x20;
+inline constexpr std::size_t kTcpChecksum = 16;  // its place in the header
 
 inline std::uint16_t Get16(const std::uint8_t* at) { return static_cast<std::uint16_t>(at[0] << 8 | at[1]); }
 inline void Put16(std::uint8_t* at, std::size_t value) {
   at[0] = static_cast<std::uint8_t>(value >> 8);
   at[1] = static_cast<std::uint8_t>(value);
+}
+inline std::uint32_t Get32(const std::uint8_t* at) {
+  return static_cast<std::uint32_t>(Get16(at)) << 16 | Get16(at + 2);
 }
 
 /// The one's complement sum of big-endian words, not yet inverted; chain by passing the former sum. Only the last part
@@ -38,6 +42,8 @@ inline void Put16(std::uint8_t* at, std::size_t value) {
 std::uint32_t SumWords(std::span<const std::uint8_t> bytes, std::uint32_t sum = 0);
 /// Folded and inverted, as it stands in a header.
 std::uint16_t Checksum(std::uint32_t sum);
+/// Replaces whole words under a checksum without reading what else it covers (RFC 1624).
+void ReplaceUnder(std::uint8_t* at, std::span<const std::uint8_t> with, std::uint8_t* checksum);
 
 /// A frame with ARP, or with IPv4 or IPv6 around TCP, UDP or ICMP; nothing else is let through.
 struct Packet {
@@ -66,6 +72,15 @@ struct UdpEndpoint {
   friend auto operator<=>(const UdpEndpoint&, const UdpEndpoint&) = default;
 };
 
+/// A TCP connection as the lab's side of the uplink sees it.
+struct TcpConnection {
+  UdpEndpoint lab;
+  UdpEndpoint other;
+  friend auto operator<=>(const TcpConnection&, const TcpConnection&) = default;
+  /// Of a frame to the lab with whole IP and TCP headers.
+  static TcpConnection OfFrameToLab(std::span<const std::uint8_t> frame);
+};
+
 /// Bytes of the IP header of an IP frame.
 inline std::size_t IpHeaderOf(std::span<const std::uint8_t> frame) {
   return Get16(&frame[12]) == kEtherIpv6 ? 40 : std::size_t{frame[kEthernetHeader]} % 16 * 4;
@@ -73,6 +88,15 @@ inline std::size_t IpHeaderOf(std::span<const std::uint8_t> frame) {
 
 /// The protocol of a frame that holds an IP header and, for TCP, a whole TCP header; 0 for any other.
 std::uint8_t ProtocolOf(std::span<const std::uint8_t> frame);
+
+/// The option of this kind and length in a whole TCP header; null where there is none.
+std::uint8_t* FindTcpOption(std::span<std::uint8_t> header, std::uint8_t kind, std::size_t length);
+
+/// Writes the length of an IP packet whose frame, were it in one piece, would have `size` bytes; IPv4's checksum too.
+void SetIpLength(std::span<std::uint8_t> headers, std::size_t size);
+
+/// A reset of the lab's side as it would have sent it: libslirp looks at the sequence number and the checksums.
+std::vector<std::uint8_t> BuildReset(const TcpConnection& connection, std::uint32_t number);
 
 /// A whole frame with right checksums, in place of what `frame` was; false if the payload is more than a datagram
 /// holds. It may be longer than an MTU: IPv6 is to be fragmented by whoever sends it, IPv4 by the kernel where it

@@ -3,8 +3,6 @@
 namespace runner {
 namespace {
 
-constexpr std::uint8_t kOptionEnd = 0;
-constexpr std::uint8_t kOptionNone = 1;
 constexpr std::uint8_t kOptionSize = 2;
 // Where the option is missing (RFC 9293 3.7.1).
 constexpr std::uint16_t kDefault4 = 536;
@@ -24,34 +22,17 @@ std::uint64_t Connection(std::span<const std::uint8_t> lab, std::span<const std:
   return hash;
 }
 
-// The place of the option's value in a whole TCP header; null where there is none.
-std::uint8_t* FindSize(std::span<std::uint8_t> header) {
-  for (std::size_t at = 20; at < header.size();) {
-    const std::uint8_t kind = header[at];
-    if (kind == kOptionEnd) break;
-    if (kind == kOptionNone) {
-      ++at;
-      continue;
-    }
-    if (at + 1 >= header.size()) break;
-    const std::size_t length = header[at + 1];
-    if (length < 2 || at + length > header.size()) break;
-    if (kind == kOptionSize && length == 4) return &header[at + 2];
-    at += length;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
-void SegmentSizes::Take(const Packet& syn, std::uint16_t told) {
+std::uint16_t SegmentSizes::Take(const Packet& syn, std::uint16_t told) {
   const auto tcp = syn.l4_bytes();
   const std::uint64_t connection = Connection({syn.source.bytes(), syn.source.size()},
                                               {syn.destination.bytes(), syn.destination.size()}, &tcp[0], &tcp[2]);
   Entry& entry = entries_[connection % kEntries];
   entry = {.connection = connection, .size = syn.source.is_ipv6() ? kDefault6 : kDefault4};
-  std::uint8_t* size = FindSize(tcp.first(std::size_t{tcp[12]} >> 4 << 2));
-  if (size == nullptr) return;
+  std::uint8_t* option = FindTcpOption(tcp.first(std::size_t{tcp[12]} >> 4 << 2), kOptionSize, 4);
+  if (option == nullptr) return entry.size;
+  std::uint8_t* size = option + 2;
   entry.size = Get16(size);
   // An option may begin at an odd place, where its halves are parts of two words of the sum: swapped, as they stand.
   const bool odd = (size - tcp.data()) % 2 != 0;
@@ -63,6 +44,7 @@ void SegmentSizes::Take(const Packet& syn, std::uint16_t told) {
   sum += word(told);
   Put16(size, told);
   Put16(&tcp[16], Checksum(sum));
+  return entry.size;
 }
 
 std::uint16_t SegmentSizes::Of(std::span<const std::uint8_t> frame) const {

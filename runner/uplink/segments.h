@@ -13,9 +13,9 @@ class SegmentSizes {
  public:
   SegmentSizes() : entries_(kEntries) {}
 
-  /// A SYN of the lab, alone or with ACK: remembers the size in it and writes `told` in its place (checksum kept
-  /// right).
-  void Take(const Packet& syn, std::uint16_t told);
+  /// A SYN of the lab, alone or with ACK: remembers and returns the size in it, and writes `told` in its place
+  /// (checksum kept right).
+  std::uint16_t Take(const Packet& syn, std::uint16_t told);
   /// For a TCP frame to the lab: the most payload that its receiver takes, options of TCP counted in; 0 when unknown.
   std::uint16_t Of(std::span<const std::uint8_t> frame) const;
 

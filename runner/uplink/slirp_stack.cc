@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "uplink/host_streams.h"
 #include "uplink/packet.h"
 #include "uplink/sockets.h"
 
@@ -92,8 +93,17 @@ Result<Outbound> ResolveOutbound(const std::vector<std::string>& wanted) {
 
 class Stack final : public SlirpStack {
  public:
-  Stack(Loop& loop, const UplinkSpec& spec, Log& log, Send send, Sent sent)
-      : loop_(loop), spec_(spec), log_(log), send_(std::move(send)), sent_(std::move(sent)) {}
+  Stack(Loop& loop, const UplinkSpec& spec, Log& log, Send send)
+      : loop_(loop),
+        spec_(spec),
+        log_(log),
+        send_(std::move(send)),
+        streams_(
+            spec,
+            [this](std::span<std::uint8_t> headers, std::span<const std::uint8_t> payload, std::size_t segment) {
+              send_(headers, {.rest = payload, .cut = segment});
+            },
+            [this](std::span<const std::uint8_t> frame) { Inject(frame); }) {}
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
   ~Stack() override {
@@ -101,7 +111,8 @@ class Stack final : public SlirpStack {
   }
 
   Status Start();
-  void Input(std::span<const std::uint8_t> frame) override;
+  void Input(const Packet& packet) override;
+  void Inject(std::span<const std::uint8_t> frame) override;
   void Settle() override;
   bool Owns(const UdpEndpoint& near) const override;
   Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets) override;
@@ -124,6 +135,7 @@ class Stack final : public SlirpStack {
   static void Closed(int fd, void* opaque);
   static int Revents(int index, void* opaque) noexcept;
 
+  void ToLab(std::span<std::uint8_t> frame);
   bool AnswerNeighbour(std::span<const std::uint8_t> frame);
   Status ListenOn(const ForwardSpec& forward, std::uint16_t port, std::uint16_t target, const Fd& bound);
   std::vector<int> Listeners();
@@ -134,7 +146,8 @@ class Stack final : public SlirpStack {
   UplinkSpec spec_;
   Log& log_;
   Send send_;
-  Sent sent_;
+  HostStreams streams_;
+  bool accepting_ = false;  // libslirp serves its sockets
   Slirp* slirp_ = nullptr;
   sockaddr_in outbound_ = {};
   sockaddr_in6 outbound6_ = {};
@@ -145,7 +158,7 @@ class Stack final : public SlirpStack {
   std::vector<std::unique_ptr<Timer>> timers_;
   std::vector<std::vector<std::uint8_t>> neighbours_;  // answers that wait to be put in
   std::vector<pollfd>* filling_ = nullptr;
-  std::span<const pollfd> polled_;
+  std::vector<pollfd> polled_;  // what libslirp is told
 };
 
 const SlirpCb& Stack::Callbacks() {
@@ -153,7 +166,7 @@ const SlirpCb& Stack::Callbacks() {
     SlirpCb made = {};
     made.send_packet = [](const void* bytes, std::size_t size, void* opaque) -> ssize_t {
       auto* at = static_cast<std::uint8_t*>(const_cast<void*>(bytes));
-      if (!Of(opaque)->AnswerNeighbour({at, size})) Of(opaque)->send_({at, size});
+      if (!Of(opaque)->AnswerNeighbour({at, size})) Of(opaque)->ToLab({at, size});
       // Whatever became of the frame: libslirp complains about each one that is not taken.
       return static_cast<ssize_t>(size);
     };
@@ -190,12 +203,14 @@ const SlirpCb& Stack::Callbacks() {
 void Stack::Opened(int fd, void* opaque) {
   Of(opaque)->loop_.SourceChanged(fd);
   Of(opaque)->connections_.insert(fd);
+  Of(opaque)->streams_.Opened(fd, Of(opaque)->accepting_);
   ++Of(opaque)->opened_;
 }
 
 void Stack::Closed(int fd, void* opaque) {
   Of(opaque)->loop_.SourceChanged(fd);
   Of(opaque)->connections_.erase(fd);
+  Of(opaque)->streams_.Closed(fd);
 }
 
 Status Stack::Start() {
@@ -239,19 +254,31 @@ Status Stack::Start() {
   return {};
 }
 
-void Stack::Input(std::span<const std::uint8_t> frame) {
+void Stack::Input(const Packet& packet) {
+  const bool tcp = packet.is_ip() && packet.protocol == kProtoTcp;
+  if (tcp) streams_.FromLab(packet, Loop::Now());
+  Inject(packet.frame);
+  if (tcp) streams_.Seen();
+}
+
+void Stack::Inject(std::span<const std::uint8_t> frame) {
   slirp_input(slirp_, frame.data(), static_cast<int>(frame.size()));
+}
+
+void Stack::ToLab(std::span<std::uint8_t> frame) {
+  if (ProtocolOf(frame) != kProtoTcp) return send_(frame, {});
+  frame = streams_.ToLab(frame, Loop::Now());
+  send_(frame, {.segment = streams_.SegmentOf(frame)});
 }
 
 void Stack::Settle() {
   // Each answer may let a packet go that asks for the next neighbour.
   for (int round = 0; round < kSettleRounds && !neighbours_.empty(); ++round) {
     const auto answers = std::exchange(neighbours_, {});
-    for (const auto& answer : answers) Input(answer);
+    for (const auto& answer : answers) Inject(answer);
     // An error of poll: it serves no socket, it sends what is queued.
     slirp_pollfds_poll(slirp_, 1, &Stack::Revents, this);
   }
-  sent_();
 }
 
 // Whoever libslirp looks for on the tap is the node or stands behind it: the node's tap is the answer to all, at once,
@@ -403,7 +430,7 @@ int Stack::AddPoll(int fd, int events, void* opaque) noexcept {
 }
 
 int Stack::Revents(int index, void* opaque) noexcept {
-  const auto polled = Of(opaque)->polled_;
+  const auto& polled = Of(opaque)->polled_;
   if (index < 0 || static_cast<std::size_t>(index) >= polled.size()) return 0;
   const short got = polled[static_cast<std::size_t>(index)].revents;
   int events = 0;
@@ -421,13 +448,14 @@ void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
   filling_ = &polled;
   PollFill(slirp_, &asked, &Stack::AddPoll, this);
   filling_ = nullptr;
+  const std::int64_t now = Loop::Now();
+  streams_.Fill(polled, now, timeout_ms);
 
   const bool only_listeners =
       connections_.empty() &&
       std::all_of(polled.begin(), polled.end(), [this](const pollfd& entry) { return listeners_.contains(entry.fd); });
   std::int64_t wanted = asked >= kNothingDue ? kExpiryCheck : std::int64_t{asked};
   if (only_listeners) wanted = -1;
-  const std::int64_t now = Loop::Now();
   for (const auto& timer : timers_) {
     if (timer->due < 0) continue;
     const std::int64_t left = std::max<std::int64_t>(0, timer->due - now);
@@ -454,10 +482,12 @@ void Stack::RunTimers() {
 
 void Stack::Dispatch(std::span<const pollfd> polled) {
   const std::uint64_t opened_before = opened_;
-  polled_ = polled;
+  polled_.assign(polled.begin(), polled.end());
+  streams_.Dispatch(polled_, Loop::Now());
+  accepting_ = true;
   // Also when nothing of it is ready: it reads its clock here only, and a stale one expires new sockets at once.
   slirp_pollfds_poll(slirp_, 0, &Stack::Revents, this);
-  polled_ = {};
+  accepting_ = false;
   const auto has_client = [this](const pollfd& entry) { return entry.revents != 0 && listeners_.contains(entry.fd); };
   if (opened_ == opened_before && std::any_of(polled.begin(), polled.end(), has_client)) {
     // No descriptor is free. The client waits in the queue; asking again at once would only keep the processor busy.
@@ -470,9 +500,8 @@ void Stack::Dispatch(std::span<const pollfd> polled) {
 
 }  // namespace
 
-Result<std::unique_ptr<SlirpStack>> SlirpStack::Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send,
-                                                     Sent sent) {
-  auto stack = std::make_unique<Stack>(loop, spec, log, std::move(send), std::move(sent));
+Result<std::unique_ptr<SlirpStack>> SlirpStack::Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send) {
+  auto stack = std::make_unique<Stack>(loop, spec, log, std::move(send));
   TRY(stack->Start());
   return std::unique_ptr<SlirpStack>(std::move(stack));
 }

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "uplink/log.h"
 #include "uplink/loop.h"
+#include "uplink/offload.h"
 #include "uplink/packet.h"
 #include "uplink/spec.h"
 
@@ -18,16 +19,17 @@ namespace runner {
 
 class SlirpStack : public Loop::Source {
  public:
-  using Send = std::function<void(std::span<std::uint8_t> frame)>;
-  /// Nothing more is sent for now.
-  using Sent = std::function<void()>;
+  /// A frame to the lab; how long it may be, the receiver decides.
+  using Send = std::function<void(std::span<std::uint8_t> frame, const Outgoing& outgoing)>;
 
   /// In the namespace where the traffic leaves from. The caller makes it the source of `loop`.
-  static Result<std::unique_ptr<SlirpStack>> Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send, Sent sent);
+  static Result<std::unique_ptr<SlirpStack>> Open(Loop& loop, const UplinkSpec& spec, Log& log, Send send);
   static std::string Version();
 
-  /// A filtered frame with complete checksums.
-  virtual void Input(std::span<const std::uint8_t> frame) = 0;
+  /// A filtered packet of the lab with complete checksums.
+  virtual void Input(const Packet& packet) = 0;
+  /// A frame made here in the name of the lab.
+  virtual void Inject(std::span<const std::uint8_t> frame) = 0;
   /// Sends what waited for the frames just put in.
   virtual void Settle() = 0;
 

@@ -1,5 +1,5 @@
 // What a hostile lab and hostile clients make of the parts that keep state between frames: the UDP forwarder on its own
-// sockets, segment sizes, connections that are half closed, and segments that are joined. The input is a list of
+// sockets, connections that are half closed, and what a host's socket sends past libslirp. The input is a list of
 // frames, each behind a byte of instructions and two of length.
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,11 +12,10 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "uplink/coalescer.h"
 #include "uplink/frame_filter.h"
 #include "uplink/half_closed.h"
+#include "uplink/host_streams.h"
 #include "uplink/offload.h"
-#include "uplink/segments.h"
 #include "uplink/sockets.h"
 #include "uplink/udp_forwarder.h"
 
@@ -41,6 +40,14 @@ class World {
           Must(ParseFrame(datagram_, packet) == Verdict::kPass);
           shown_ = source;
         });
+    streams_ = std::make_unique<HostStreams>(
+        spec_,
+        [](std::span<std::uint8_t> headers, std::span<const std::uint8_t> payload, std::size_t segment) {
+          Must(!payload.empty() && headers.size() + payload.size() <= kEthernetHeader + 65535);
+          const VnetHeader header = PrepareOffload(headers, {.mtu = 1500, .rest = payload, .cut = segment});
+          Must(header.headers <= headers.size() && header.flags == VnetHeader::kNeedsChecksum);
+        },
+        [](std::span<const std::uint8_t> frame) { Expect(frame); });
     client_.Reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     Must(client_.is_open());
     const SocketAddress any(*IpAddress::Parse("127.0.0.1"), 0);
@@ -60,10 +67,11 @@ class World {
 
   void ToLab(std::vector<std::uint8_t> frame, std::uint8_t choice) {
     if (ProtocolOf(frame) != kProtoTcp) return FromClient(frame);
-    half_closed_.Sent(frame, now_);
-    Must(PrepareOffload(frame, {.mtu = 1500, .segment = segments_.Of(frame)}).headers <= frame.size());
-    coalescer_.Send(frame);
-    if (choice % 2 == 0) coalescer_.Flush();
+    // As libslirp accepts a client: not one that can be told, for its socket has no address.
+    if (choice % 4 == 1) Open(true);
+    const auto shown = streams_->ToLab(frame, now_);
+    half_closed_.Sent(shown, now_);
+    Must(PrepareOffload(shown, {.mtu = 1500, .segment = streams_->SegmentOf(shown)}).headers <= shown.size());
   }
 
   void FromLab(std::vector<std::uint8_t> frame, std::uint8_t choice) {
@@ -80,8 +88,11 @@ class World {
       forwarder_->TakeReply(packet);
     }
     if (packet.protocol != kProtoTcp) return;
-    if ((packet.type & 2) != 0) segments_.Take(packet, 65480);
     half_closed_.Received(packet, now_);
+    streams_->FromLab(packet, now_);
+    if ((packet.type & kTcpSyn) != 0 && choice % 2 == 0) Open(false);
+    streams_->Seen();
+    Must(ParseFrame(packet.frame, packet) == Verdict::kPass);
   }
 
   void Pass(std::uint8_t choice) {
@@ -89,10 +100,50 @@ class World {
     half_closed_.Expire(now_);
     Must(half_closed_.size() <= HalfClosed::kMost);
     forwarder_->Flush();
-    coalescer_.Flush();
+    std::vector<pollfd> polled;
+    for (const Host& host : hosts_) {
+      polled.push_back({.fd = host.ours.get(), .events = POLLIN | POLLOUT | POLLPRI, .revents = 0});
+    }
+    if (!hosts_.empty()) {
+      const Fd& host = hosts_[choice % hosts_.size()].host;
+      const std::vector<std::uint8_t> bytes(choice * 300U, choice);
+      if (host.is_open()) [[maybe_unused]]
+        const ssize_t size = write(host.get(), bytes.data(), bytes.size());
+    }
+    std::int64_t timeout = -1;
+    streams_->Fill(polled, now_, timeout);
+    poll(polled.data(), polled.size(), 0);
+    streams_->Dispatch(polled, now_);
+    if (choice % 8 == 7 && !hosts_.empty()) Close(choice % hosts_.size());
   }
 
  private:
+  struct Host {
+    Fd host;
+    Fd ours;
+  };
+
+  // A reset in the lab's name.
+  static void Expect(std::span<const std::uint8_t> frame) {
+    std::vector<std::uint8_t> copy(frame.begin(), frame.end());
+    Packet packet;
+    Must(ParseFrame(copy, packet) == Verdict::kPass);
+  }
+
+  void Open(bool accepted) {
+    if (hosts_.size() >= 16) Close(0);
+    int ends[2];
+    Must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    hosts_.push_back({Fd(ends[0]), Fd(ends[1])});
+    streams_->Opened(ends[1], accepted);
+  }
+  void Close(std::size_t which) {
+    // The host first, and libslirp the next time.
+    if (hosts_[which].host.is_open() && hosts_.size() < 16) return hosts_[which].host.Reset();
+    streams_->Closed(hosts_[which].ours.get());
+    hosts_.erase(hosts_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
   void FromClient(std::span<const std::uint8_t> payload) {
     const SocketAddress to(*IpAddress::Parse("127.0.0.1"), port_);
     if (sendto(client_.get(), payload.data(), payload.size(), 0, to.get(), to.size()) < 0) return;
@@ -109,17 +160,9 @@ class World {
   Fd client_;
   std::uint16_t port_ = 0;
   std::int64_t now_ = 0;
-  SegmentSizes segments_;
-  HalfClosed half_closed_{[](std::span<const std::uint8_t> frame) {
-    std::vector<std::uint8_t> copy(frame.begin(), frame.end());
-    Packet packet;
-    Must(ParseFrame(copy, packet) == Verdict::kPass);
-  }};
-  Coalescer coalescer_{[](std::span<std::uint8_t> first, std::span<const std::uint8_t> rest, std::size_t segment) {
-    Must(first.size() + rest.size() <= kEthernetHeader + 65535);
-    const VnetHeader header = PrepareOffload(first, {.mtu = 1500, .more = rest.size(), .merged = segment});
-    Must(header.headers <= first.size());
-  }};
+  HalfClosed half_closed_{[](std::span<const std::uint8_t> frame) { Expect(frame); }};
+  std::vector<Host> hosts_;
+  std::unique_ptr<HostStreams> streams_;
 };
 
 }  // namespace

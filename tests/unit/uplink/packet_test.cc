@@ -168,5 +168,32 @@ TEST(Offload, CutsToWhatTheReceiverTakes) {
   EXPECT_EQ(PrepareOffload(frame, {.mtu = 1400, .segment = 8960}).segment_size, 1348);
 }
 
+TEST(Offload, LeavesTheSumOfTwoPartsToTheKernel) {
+  for (const std::size_t size : {std::size_t{5}, std::size_t{1400}, std::size_t{60000}}) {
+    const std::string payload(size, 'q');
+    const auto whole = test::Tcp("2001:db8::1", 1, "fd00::100", 2, 0x18, 0, payload);
+    auto headers = std::vector<std::uint8_t>(whole.begin(), whole.begin() + kEthernetHeader + 60);
+    headers[kEthernetHeader + 40 + 16] ^= 0xff;  // what stands there is no sum
+    const std::vector<std::uint8_t> rest(payload.begin(), payload.end());
+    const VnetHeader header = PrepareOffload(headers, {.mtu = 1500, .rest = rest, .cut = 1300});
+    EXPECT_EQ(header.flags, VnetHeader::kNeedsChecksum);
+    EXPECT_EQ(header.segments, size > 1300 ? VnetHeader::kSegmentsTcp6 : 0);
+    EXPECT_EQ(header.segment_size, size > 1300 ? 1300 : 0);
+    headers.insert(headers.end(), rest.begin(), rest.end());
+    EXPECT_TRUE(CompleteChecksum(header, headers));
+    EXPECT_EQ(headers, whole);
+  }
+}
+
+TEST(Checksum, IsKeptRightWhereWordsAreReplaced) {
+  std::vector<std::uint8_t> bytes = {0x12, 0x34, 0x56, 0x78, 0xff, 0xff, 0, 0};
+  Put16(&bytes[6], Checksum(SumWords({bytes.data(), 6})));
+  const std::vector<std::uint8_t> with = {0x00, 0x00, 0xab, 0xcd};
+  ReplaceUnder(&bytes[2], with, &bytes[6]);
+  EXPECT_EQ(bytes[2], 0);
+  EXPECT_EQ(bytes[5], 0xcd);
+  EXPECT_EQ(Checksum(SumWords(bytes)), 0);
+}
+
 }  // namespace
 }  // namespace runner

@@ -36,7 +36,7 @@ TEST(SegmentSizes, RemembersTheOptionAndWritesAnother) {
       auto frame = Syn(ipv6, 4000, options);
       Packet packet;
       ASSERT_EQ(ParseFrame(frame, packet), Verdict::kPass);
-      sizes.Take(packet, 0x1234);
+      EXPECT_EQ(sizes.Take(packet, 0x1234), 1400);
       EXPECT_EQ(SizeOf(sizes, ipv6, 4000), 1400);
       EXPECT_EQ(SizeOf(sizes, ipv6, 4001), 0);
       auto changed = options;
@@ -58,9 +58,9 @@ TEST(SegmentSizes, WithoutTheOptionTakesTheStandards) {
     const auto before = frame;
     Packet packet;
     ASSERT_EQ(ParseFrame(frame, packet), Verdict::kPass);
-    sizes.Take(packet, 0x1234);
+    EXPECT_EQ(sizes.Take(packet, 0x1234), 536);
     ASSERT_EQ(ParseFrame(frame6, packet), Verdict::kPass);
-    sizes.Take(packet, 0x1234);
+    EXPECT_EQ(sizes.Take(packet, 0x1234), 1220);
     EXPECT_EQ(frame, before);
     EXPECT_EQ(SizeOf(sizes, false, 4000), 536);
     EXPECT_EQ(SizeOf(sizes, true, 4000), 1220);

@@ -1,0 +1,387 @@
+#include "uplink/host_streams.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <numeric>
+
+#include "base/fd.h"
+#include "tests/unit/uplink/frame.h"
+#include "uplink/frame_filter.h"
+#include "uplink/sockets.h"
+
+namespace runner {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::uint16_t kLabPort = 4000;
+constexpr std::uint32_t kFirst = 0xfffffff0;  // libslirp's number; it wraps
+constexpr std::uint32_t kOfLab = 7000;
+const Bytes kOptions = {2, 4, 0x05, 0x78, 1, 3, 3, 7};  // segments of 1400, windows times 128
+constexpr short kAsked = POLLIN | POLLPRI | POLLHUP | POLLERR;
+
+struct TcpPart {
+  std::uint8_t flags = kTcpAck;
+  std::uint32_t sequence = 0;
+  std::uint32_t acknowledged = 0;
+  std::uint16_t window = 512;
+  Bytes options = {};
+  Bytes payload = {};
+};
+
+// One connection between a node and a host, whose end is a socket; libslirp is played by the test.
+class HostStreamsTest : public testing::TestWithParam<bool> {
+ protected:
+  HostStreamsTest() {
+    spec_.ipv6 = IpPrefix::Parse("fd00::/64");
+    spec_.mtu = 1500;
+    streams_ = std::make_unique<HostStreams>(
+        spec_,
+        [this](std::span<std::uint8_t> headers, std::span<const std::uint8_t> payload, std::size_t segment) {
+          Bytes frame(headers.begin(), headers.end());
+          frame.insert(frame.end(), payload.begin(), payload.end());
+          sent_.push_back(std::move(frame));
+          segments_.push_back(segment);
+        },
+        [this](std::span<const std::uint8_t> frame) { resets_.emplace_back(frame.begin(), frame.end()); });
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    host_.Reset(ends[0]);
+    ours_.Reset(ends[1]);
+  }
+
+  std::string lab() const { return GetParam() ? "fd00::100" : "10.0.2.100"; }
+  std::string other() const { return GetParam() ? "2001:db8::1" : "192.0.2.1"; }
+  std::string gateway() const { return GetParam() ? "fd00::2" : "10.0.2.2"; }
+  std::size_t tcp_place() const { return kEthernetHeader + (GetParam() ? 40U : 20U); }
+
+  static Bytes Segment(const TcpPart& tcp, std::uint16_t from, std::uint16_t to) {
+    Bytes segment(20);
+    Put16(&segment[0], from);
+    Put16(&segment[2], to);
+    Put16(&segment[4], tcp.sequence >> 16);
+    Put16(&segment[6], tcp.sequence & 0xffff);
+    Put16(&segment[8], tcp.acknowledged >> 16);
+    Put16(&segment[10], tcp.acknowledged & 0xffff);
+    segment[12] = static_cast<std::uint8_t>((20 + tcp.options.size()) / 4 << 4);
+    segment[13] = tcp.flags;
+    Put16(&segment[14], tcp.window);
+    segment.insert(segment.end(), tcp.options.begin(), tcp.options.end());
+    segment.insert(segment.end(), tcp.payload.begin(), tcp.payload.end());
+    return segment;
+  }
+
+  // What libslirp sees of it.
+  Bytes FromLab(const TcpPart& tcp, std::uint16_t port = 80) {
+    Bytes frame = test::Transport(lab(), shown_, kProtoTcp, Segment(tcp, kLabPort, port), 16);
+    Packet packet;
+    EXPECT_EQ(ParseFrame(frame, packet), Verdict::kPass);
+    streams_->FromLab(packet, now_);
+    if (opens_ >= 0) streams_->Opened(std::exchange(opens_, -1), false);
+    streams_->Seen();
+    ExpectWhole(frame);
+    return frame;
+  }
+  // What the lab sees of it.
+  Bytes ToLab(const TcpPart& tcp, std::uint16_t port = 80) {
+    Bytes frame = test::Transport(shown_, lab(), kProtoTcp, Segment(tcp, port, kLabPort), 16);
+    const auto shown = streams_->ToLab(frame, now_);
+    frame.assign(shown.begin(), shown.end());
+    ExpectWhole(frame);
+    return frame;
+  }
+  void ExpectWhole(const Bytes& frame) const {
+    Bytes copy = frame;
+    Packet packet;
+    ASSERT_EQ(ParseFrame(copy, packet), Verdict::kPass);
+    EXPECT_EQ(packet.frame.size(), frame.size()) << "the length of IP";
+    if (!GetParam()) {
+      EXPECT_EQ(Checksum(SumWords({&frame[kEthernetHeader], 20})), 0);
+    }
+    const auto l4 = packet.l4_bytes();
+    EXPECT_EQ(Checksum(SumWords(l4, PseudoHeaderSum(packet.source, packet.destination, kProtoTcp, l4.size()))), 0);
+  }
+  std::uint32_t SequenceOf(const Bytes& frame) const { return Get32(&frame[tcp_place() + 4]); }
+  std::uint32_t AcknowledgedOf(const Bytes& frame) const { return Get32(&frame[tcp_place() + 8]); }
+  std::uint16_t WindowOf(const Bytes& frame) const { return Get16(&frame[tcp_place() + 14]); }
+  std::uint8_t FlagsOf(const Bytes& frame) const { return frame[tcp_place() + 13]; }
+
+  void Connect(const Bytes& options = kOptions, std::uint16_t window = 512) {
+    opens_ = ours_.get();
+    FromLab({.flags = kTcpSyn, .sequence = kOfLab, .window = 64000, .options = options});
+    ToLab({.flags = kTcpSyn | kTcpAck,
+           .sequence = kFirst,
+           .acknowledged = kOfLab + 1,
+           .window = 60000,
+           .options = {2, 4, 0xff, 0xc8}});
+    FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = window});
+  }
+  // One round of the loop; what is left for libslirp.
+  short Round(short ready = POLLIN, short asked = kAsked) {
+    std::vector<pollfd> polled = {{.fd = ours_.get(), .events = asked, .revents = 0}};
+    timeout_ = -1;
+    streams_->Fill(polled, now_, timeout_);
+    waited_for_ = polled[0].events;
+    polled[0].revents = ready;
+    streams_->Dispatch(polled, now_);
+    return polled[0].revents;
+  }
+  void Host(const Bytes& payload) {
+    ASSERT_EQ(write(host_.get(), payload.data(), payload.size()), static_cast<ssize_t>(payload.size()));
+  }
+  static Bytes Payload(std::size_t size) {
+    Bytes payload(size);
+    std::iota(payload.begin(), payload.end(), std::uint8_t{0});
+    return payload;
+  }
+  Bytes SentPayload() const {
+    Bytes all;
+    for (const Bytes& frame : sent_) {
+      all.insert(all.end(), frame.begin() + static_cast<std::ptrdiff_t>(tcp_place()) + 20, frame.end());
+    }
+    return all;
+  }
+
+  UplinkSpec spec_;
+  std::int64_t now_ = 1000;
+  std::string shown_ = other();
+  std::unique_ptr<HostStreams> streams_;
+  Fd host_;
+  Fd ours_;
+  int opens_ = -1;
+  std::int64_t timeout_ = -1;
+  short waited_for_ = 0;
+  std::vector<Bytes> sent_;
+  std::vector<std::size_t> segments_;
+  std::vector<Bytes> resets_;
+};
+
+TEST_P(HostStreamsTest, PutsTheScaleIntoTheAnswerOfWhoHasOne) {
+  opens_ = ours_.get();
+  FromLab({.flags = kTcpSyn, .sequence = kOfLab, .window = 64000, .options = kOptions});
+  const TcpPart answer = {.flags = kTcpSyn | kTcpAck,
+                          .sequence = kFirst,
+                          .acknowledged = kOfLab + 1,
+                          .window = 60000,
+                          .options = {2, 4, 0xff, 0xc8}};
+  TcpPart scaled = answer;
+  scaled.options = {2, 4, 0xff, 0xc8, 1, 3, 3, 0};
+  const Bytes right = test::Transport(shown_, lab(), kProtoTcp, Segment(scaled, 80, kLabPort), 16);
+  EXPECT_EQ(ToLab(answer), right);
+  EXPECT_EQ(ToLab(answer), right) << "sent again";
+  // 512 times 128, as libslirp can understand it.
+  EXPECT_EQ(WindowOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = 512})), 65535);
+  EXPECT_EQ(WindowOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = 2})), 256);
+}
+
+TEST_P(HostStreamsTest, LeavesTheAnswerToWhoHasNone) {
+  opens_ = ours_.get();
+  FromLab({.flags = kTcpSyn, .sequence = kOfLab, .window = 64000, .options = {2, 4, 0x05, 0x78}});
+  const TcpPart answer = {.flags = kTcpSyn | kTcpAck, .sequence = kFirst, .acknowledged = kOfLab + 1};
+  EXPECT_EQ(ToLab(answer), test::Transport(shown_, lab(), kProtoTcp, Segment(answer, 80, kLabPort), 16));
+  EXPECT_EQ(WindowOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = 512})), 512);
+}
+
+TEST_P(HostStreamsTest, CarriesBytesPastLibslirp) {
+  Connect();
+  const Bytes payload = Payload(5000);
+  Host(payload);
+  EXPECT_EQ(Round(), 0) << "libslirp reads none of it";
+  EXPECT_EQ(waited_for_, POLLIN);
+  EXPECT_EQ(SentPayload(), payload);
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(SequenceOf(sent_[0]), kFirst + 1);
+  EXPECT_EQ(AcknowledgedOf(sent_[0]), kOfLab + 1);
+  EXPECT_EQ(WindowOf(sent_[0]), 60000);
+  EXPECT_EQ(FlagsOf(sent_[0]), kTcpAck | kTcpPush);
+  EXPECT_EQ(segments_[0], 1400U);
+  EXPECT_EQ(Get16(&sent_[0][kEthernetHeader + (GetParam() ? 4U : 2U)]), 5020 + (GetParam() ? 0 : 20));
+  // Neither side misses the bytes.
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 2800})), kFirst + 1);
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 5000})), kFirst + 1);
+  EXPECT_EQ(SequenceOf(ToLab({.sequence = kFirst + 1, .acknowledged = kOfLab + 11, .window = 50000})),
+            kFirst + 1 + 5000);
+  Host({1, 2, 3});
+  Round();
+  ASSERT_EQ(sent_.size(), 2U);
+  EXPECT_EQ(SequenceOf(sent_[1]), kFirst + 1 + 5000);
+  EXPECT_EQ(AcknowledgedOf(sent_[1]), kOfLab + 11) << "what libslirp has taken since";
+  EXPECT_EQ(WindowOf(sent_[1]), 50000);
+}
+
+TEST_P(HostStreamsTest, LeavesTheEndToLibslirpWhenAllIsSent) {
+  Connect(kOptions, 22);  // a window of 2816: two segments
+  Host(Payload(3000));
+  host_.Reset();
+  EXPECT_EQ(Round(), 0);
+  EXPECT_EQ(SentPayload().size(), 2800U);
+  EXPECT_EQ(Round(POLLIN | POLLHUP), 0);
+  Round(0);
+  EXPECT_EQ(waited_for_, 0) << "the end would wake the loop for nothing";
+  FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 2800, .window = 22});
+  EXPECT_EQ(SentPayload().size(), 3000U);
+  EXPECT_EQ(Round(POLLIN | POLLHUP), POLLIN | POLLHUP);
+  EXPECT_EQ(waited_for_, kAsked);
+  // Its FIN stands behind the bytes that it does not know, and is acknowledged to it.
+  EXPECT_EQ(SequenceOf(ToLab({.flags = kTcpFin | kTcpAck, .sequence = kFirst + 1, .acknowledged = kOfLab + 1})),
+            kFirst + 1 + 3000);
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 3000})), kFirst + 1);
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 3001})), kFirst + 2);
+  // After both have ended, too.
+  streams_->Closed(ours_.get());
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 3001})), kFirst + 2);
+}
+
+TEST_P(HostStreamsTest, SendsAgainWhatTheLabDidNotAcknowledge) {
+  Connect();
+  Host(Payload(1000));
+  Round();
+  Round(0);
+  EXPECT_GT(timeout_, 0);
+  now_ += timeout_;
+  Round(0);
+  ASSERT_EQ(sent_.size(), 2U);
+  EXPECT_EQ(SequenceOf(sent_[1]), kFirst + 1);
+  FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 1000});
+  Round(0);
+  EXPECT_EQ(timeout_, -1) << "nothing is waited for";
+  // Who never answers is given up, in the lab's name.
+  Host(Payload(1000));
+  Round();
+  for (int i = 0; i < 50 && resets_.empty(); ++i) {
+    Round(0);
+    ASSERT_GT(timeout_, 0);
+    now_ += timeout_;
+    Round(0);
+  }
+  ASSERT_EQ(resets_.size(), 1U);
+  ExpectWhole(resets_[0]);
+  EXPECT_EQ(FlagsOf(resets_[0]), kTcpReset);
+  EXPECT_EQ(SequenceOf(resets_[0]), kOfLab + 1);
+  Packet packet;
+  ASSERT_EQ(ParseFrame(resets_[0], packet), Verdict::kPass);
+  EXPECT_EQ(packet.source.text(), lab());
+}
+
+TEST_P(HostStreamsTest, DoesNotReadWhatHasNoRoom) {
+  Connect(kOptions, 0);
+  std::size_t given = 0;
+  const Bytes payload = Payload(60000);
+  while (given < 2 * TcpSender::kAhead) {
+    const ssize_t size = write(host_.get(), payload.data(), payload.size());
+    if (size > 0) given += static_cast<std::size_t>(size);
+    Round();
+    if (size < 0 && waited_for_ == 0) break;
+  }
+  EXPECT_EQ(waited_for_, 0);
+  EXPECT_TRUE(sent_.empty());
+  Round(0, kAsked | POLLOUT);
+  EXPECT_EQ(waited_for_, POLLOUT) << "the other direction goes on";
+}
+
+TEST_P(HostStreamsTest, LeavesAnErrorToLibslirp) {
+  Connect();
+  EXPECT_EQ(Round(POLLIN | POLLERR | POLLHUP), POLLIN | POLLERR | POLLHUP);
+}
+
+TEST_P(HostStreamsTest, ANewConnectionOfTheSamePortsBeginsAnew) {
+  Connect();
+  Host(Payload(5000));
+  Round();
+  streams_->Closed(ours_.get());
+  sent_.clear();
+  Connect({2, 4, 0x02, 0x18});  // segments of 536, no scale
+  Host(Payload(100));
+  Round();
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(SequenceOf(sent_[0]), kFirst + 1);
+  EXPECT_EQ(segments_.back(), 536U);
+  // A SYN that is only sent again changes nothing.
+  FromLab({.flags = kTcpSyn, .sequence = kOfLab, .window = 64000, .options = kOptions});
+  EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 101})), kFirst + 1);
+}
+
+// Sockets of real clients of a published port.
+class HostStreamsAcceptTest : public HostStreamsTest {
+ protected:
+  struct Pair {
+    Fd client;
+    Fd accepted;
+    std::uint16_t port = 0;
+  };
+  Pair Client(std::uint16_t port = 0, const char* from4 = "127.0.0.1") {
+    const IpAddress from = *IpAddress::Parse(GetParam() ? "::1" : from4);
+    const int family = GetParam() ? AF_INET6 : AF_INET;
+    Pair made;
+    if (!listener_.is_open()) {
+      listener_.Reset(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const SocketAddress any(*IpAddress::Parse(GetParam() ? "::1" : "127.0.0.1"), 0);
+      EXPECT_EQ(bind(listener_.get(), any.get(), any.size()), 0);
+      EXPECT_EQ(listen(listener_.get(), 8), 0);
+    }
+    made.client.Reset(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const SocketAddress source(from, port);
+    EXPECT_EQ(bind(made.client.get(), source.get(), source.size()), 0);
+    sockaddr_storage place = {};
+    socklen_t size = sizeof place;
+    EXPECT_EQ(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&place), &size), 0);
+    EXPECT_EQ(connect(made.client.get(), reinterpret_cast<sockaddr*>(&place), size), 0);
+    size = sizeof place;
+    made.accepted.Reset(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&place), &size, SOCK_NONBLOCK));
+    made.port = FromSockaddr(reinterpret_cast<sockaddr&>(place))->port;
+    return made;
+  }
+
+  Fd listener_;
+};
+
+TEST_P(HostStreamsAcceptTest, ServesClientsOfPublishedPorts) {
+  Pair pair = Client();
+  shown_ = gateway();
+  streams_->Opened(pair.accepted.get(), true);
+  const Bytes syn = ToLab({.flags = kTcpSyn, .sequence = kFirst, .options = {2, 4, 0xff, 0xc8}}, pair.port);
+  EXPECT_EQ(Bytes(syn.end() - 4, syn.end()), (Bytes{1, 3, 3, 0}));
+  const Bytes answer = FromLab({.flags = kTcpSyn | kTcpAck,
+                                .sequence = kOfLab,
+                                .acknowledged = kFirst + 1,
+                                .window = 64000,
+                                .options = kOptions},
+                               pair.port);
+  EXPECT_EQ(WindowOf(answer), 64000) << "that of a SYN is not scaled";
+  ToLab({.sequence = kFirst + 1, .acknowledged = kOfLab + 1}, pair.port);
+  host_ = std::move(pair.client);
+  ours_ = std::move(pair.accepted);
+  Host(Payload(3000));
+  pollfd ready = {.fd = ours_.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&ready, 1, 10000), 1);
+  EXPECT_EQ(Round(), 0);
+  EXPECT_EQ(SentPayload(), Payload(3000));
+  EXPECT_EQ(segments_[0], 1400U);
+  EXPECT_EQ(WindowOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = 600}, pair.port)), 65535);
+}
+
+// IPv6 has one address of loopback.
+class HostStreamsAcceptIpv4Test : public HostStreamsAcceptTest {};
+
+TEST_P(HostStreamsAcceptIpv4Test, LeavesToLibslirpWhoCannotBeToldApart) {
+  const Pair one = Client();
+  const Pair two = Client(one.port, "127.0.0.2");
+  shown_ = gateway();
+  streams_->Opened(one.accepted.get(), true);
+  streams_->Opened(two.accepted.get(), true);
+  const TcpPart syn = {.flags = kTcpSyn, .sequence = kFirst, .options = {2, 4, 0xff, 0xc8}};
+  EXPECT_EQ(ToLab(syn, one.port), test::Transport(shown_, lab(), kProtoTcp, Segment(syn, one.port, kLabPort), 16));
+  // One of them goes: the other one can be told.
+  streams_->Closed(two.accepted.get());
+  EXPECT_EQ(ToLab(syn, one.port).size(), tcp_place() + 28);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, HostStreamsTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Families, HostStreamsAcceptTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Families, HostStreamsAcceptIpv4Test, testing::Values(false));
+
+}  // namespace
+}  // namespace runner
