@@ -191,8 +191,9 @@ std::span<std::uint8_t> HostStreams::ToLab(std::span<std::uint8_t> frame, std::i
     if (stream->scale) frame = AddScale(frame);
   } else if (stream->sender) {
     const TcpSender& sender = *stream->sender;
-    const std::uint32_t behind = (flags & kTcpFin) != 0 ? sender.top() : sender.sequence();
-    if (behind != stream->base) PutNumber(tcp, 4, Get32(tcp + 4) - stream->base + behind);
+    // What is beyond a shut window the lab would not take, nor the acknowledgement in it.
+    const bool inside = sender.probing() && (flags & kTcpFin) == 0;
+    PutNumber(tcp, 4, inside ? sender.next() : Get32(tcp + 4) - stream->base + sender.top());
   }
   stream->headers.assign(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(place + kTcpHeader));
   return frame;

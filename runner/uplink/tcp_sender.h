@@ -52,10 +52,11 @@ class TcpSender {
   /// Gives up what is kept: nobody will read it.
   void Discard();
 
-  /// The number behind all that was sent: what a segment without payload carries.
-  std::uint32_t sequence() const { return probing_ ? next_ : top_; }
-  /// The number behind the last byte that was ever sent.
+  /// The number behind the last byte that was ever sent: what a segment without payload carries.
   std::uint32_t top() const { return top_; }
+  /// The window is shut, and next() is its edge.
+  bool probing() const { return probing_; }
+  std::uint32_t next() const { return next_; }
   bool all_sent() const { return !probing_ && top_ == oldest_ + static_cast<std::uint32_t>(kept_); }
   bool all_acknowledged() const { return kept_ == 0; }
   /// The receiver has not answered for minutes.

@@ -235,6 +235,24 @@ TEST_P(HostStreamsTest, LeavesTheEndToLibslirpWhenAllIsSent) {
   EXPECT_EQ(AcknowledgedOf(FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1 + 3001})), kFirst + 2);
 }
 
+TEST_P(HostStreamsTest, TheEndStaysWhereItWasWhenTheWindowShuts) {
+  Connect();
+  Host(Payload(1000));
+  host_.Reset();
+  Round();
+  EXPECT_EQ(Round(), POLLIN);
+  const TcpPart end = {.flags = kTcpFin | kTcpAck, .sequence = kFirst + 1, .acknowledged = kOfLab + 1};
+  EXPECT_EQ(SequenceOf(ToLab(end)), kFirst + 1 + 1000);
+  FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .window = 0});
+  now_ += 5000;
+  Round(0);
+  ASSERT_EQ(sent_.size(), 2U);
+  EXPECT_EQ(sent_[1].size(), tcp_place() + 20 + 1) << "a byte, to ask";
+  EXPECT_EQ(SequenceOf(ToLab(end)), kFirst + 1 + 1000);
+  EXPECT_EQ(SequenceOf(ToLab({.sequence = kFirst + 2, .acknowledged = kOfLab + 1})), kFirst + 1)
+      << "inside the window, or the lab takes it for a stray";
+}
+
 TEST_P(HostStreamsTest, SendsAgainWhatTheLabDidNotAcknowledge) {
   Connect();
   Host(Payload(1000));
