@@ -170,7 +170,9 @@ std::optional<TcpSender::Segment> TcpSender::Next(std::int64_t now) {
     // After a silence nobody knows what the way can take (RFC 5681 4.1).
     congestion_ = std::min(congestion_, kInitialSegments * segment_);
   }
-  const std::size_t open = std::min(window_, congestion_);
+  // RFC 3042: the first two duplicates let something new go, so that there is a third one.
+  const std::size_t allowed = congestion_ + (recovering_ ? 0 : std::min(duplicates_, kDuplicates - 1) * segment_);
+  const std::size_t open = std::min(window_, allowed);
   std::size_t length = std::min({unsent(), open - std::min(open, flown), burst_});
   // Small segments fill no window (RFC 9293 3.8.6.2.1); the end of what there is goes at once.
   const bool small = length < unsent() && length < segment_ && length < widest_ / 2;
