@@ -125,6 +125,8 @@ void HostStreams::FromLab(const Packet& packet, std::int64_t now) {
   Stream* stream = acknowledges ? Find(connection) : nullptr;
   if (syn) {
     const std::uint16_t size = segments_.Take(packet, kTold);
+    // An answer is one to libslirp's own SYN, and the first.
+    if (acknowledges && (stream == nullptr || stream->sender || stream->headers.empty())) return;
     Stream fresh;
     Stream& begun = stream != nullptr ? *stream : fresh;
     if (const std::uint8_t* scale = FindTcpOption(bytes.first(header), kOptionScale, 3); scale != nullptr) {
@@ -136,14 +138,12 @@ void HostStreams::FromLab(const Packet& packet, std::int64_t now) {
     begun.segment = std::max(kSmallestSegment, std::min({std::size_t{size}, room, kLargestSegment}));
     begun.window = Get16(tcp + 14);
     begun.window_sequence = Get32(tcp + 4);
-    if (!acknowledges) {
-      fresh.connection = connection;
-      beginning_ = std::move(fresh);
-    } else if (stream != nullptr && !stream->sender) {
-      Begin(*stream, now);
-    }
+    if (acknowledges) return Begin(*stream, now);
+    fresh.connection = connection;
+    beginning_ = std::move(fresh);
+    return;
   }
-  if (stream == nullptr || !stream->sender || syn) return;
+  if (stream == nullptr || !stream->sender) return;
   TcpSender& sender = *stream->sender;
   const std::uint32_t number = Get32(tcp + 8);
   const std::uint32_t top = sender.top();

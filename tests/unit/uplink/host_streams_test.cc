@@ -305,6 +305,19 @@ TEST_P(HostStreamsTest, LeavesAnErrorToLibslirp) {
   EXPECT_EQ(Round(POLLIN | POLLERR | POLLHUP), POLLIN | POLLERR | POLLHUP);
 }
 
+TEST_P(HostStreamsTest, ALabThatAnswersWhatNobodyAskedHarmsNobody) {
+  opens_ = ours_.get();
+  FromLab({.flags = kTcpSyn, .sequence = kOfLab, .window = 64000, .options = kOptions});
+  FromLab({.flags = kTcpSyn | kTcpAck, .sequence = kOfLab, .acknowledged = 1, .window = 64000, .options = kOptions});
+  Host(Payload(1000));
+  EXPECT_EQ(Round(), POLLIN) << "nothing is known of it";
+  EXPECT_TRUE(sent_.empty());
+  Connect();
+  FromLab({.flags = kTcpSyn | kTcpAck, .sequence = 1, .acknowledged = 1, .window = 1, .options = {3, 3, 14, 0}});
+  Round();
+  EXPECT_EQ(SentPayload(), Payload(1000));
+}
+
 TEST_P(HostStreamsTest, ANewConnectionOfTheSamePortsBeginsAnew) {
   Connect();
   Host(Payload(5000));
