@@ -326,6 +326,21 @@ class Slirp(Uplink):
         (pid,) = [line.split()[0] for line in lines if f"uplink-helper {lab} {node}" in line]
         return pid
 
+    def test_case_31_later_commands_enter_the_same_namespaces(self):
+        """Each from a session and a folder of its own."""
+        echo = self.box.serve("tcp-echo")
+        self.up(SLIRP)
+        script = "readlink /proc/self/ns/net /proc/self/ns/user; pwd; ip -o -4 address show; exit 9"
+        first, second = (self.toporun("exec", "lab", "n", "--", "sh", "-c", script, cwd=folder, status=9).stdout.splitlines()
+                         for folder in ("/usr/share", "/var"))
+        self.assertEqual(("/usr/share", "/var"), (first.pop(2), second.pop(2)))
+        self.assertEqual(first, second)
+        network = self.box.run(["readlink", "/proc/self/ns/net"], namespace="lab.n", check=True).stdout
+        self.assertEqual(network, first[0] + "\n")
+        self.assertIn("10.0.2.100/24", " ".join(first))
+        script = ("exec 3<>/dev/tcp/198.18.0.1/%d; echo out >&3; head -n 2 <&3" % echo.port)
+        self.assertIn("out\n", self.toporun("exec", "lab", "n", "--", "timeout", "10", "bash", "-c", script, cwd="/tmp").stdout)
+
     def test_case_32_two_labs_with_one_network(self):
         echo = self.box.serve("tcp-echo")
         before = self.box.snapshot()
