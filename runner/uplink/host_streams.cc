@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint8_t kOptionScale = 3;
 constexpr std::uint8_t kMostScale = 14;  // RFC 7323 2.3
 constexpr std::size_t kTcpHeader = 20;
+constexpr std::size_t kLargestTcpHeader = 60;
 // An IP packet without the largest headers.
 constexpr std::size_t kBurst = 65535 - kIpv6Header - kTcpHeader;
 // Two of them at least are one frame, so that a receiver does not wait for the second before it acknowledges.
@@ -200,10 +201,11 @@ std::span<std::uint8_t> HostStreams::ToLab(std::span<std::uint8_t> frame, std::i
 }
 
 // With a scale of 0 for libslirp's own windows; else the lab could not use its own (RFC 7323 2.2).
-std::span<std::uint8_t> HostStreams::AddScale(std::span<const std::uint8_t> frame) {
+std::span<std::uint8_t> HostStreams::AddScale(std::span<std::uint8_t> frame) {
   constexpr std::uint8_t kOption[] = {1, kOptionScale, 3, 0};  // aligned by one of no operation
   const std::size_t place = kEthernetHeader + IpHeaderOf(frame);
   const std::size_t header = HeaderOf(&frame[place]);
+  if (header < kTcpHeader || header > kLargestTcpHeader - sizeof kOption || place + header > frame.size()) return frame;
   const auto at = static_cast<std::ptrdiff_t>(place + header);
   syn_.assign(frame.begin(), frame.begin() + at);
   syn_.insert(syn_.end(), std::begin(kOption), std::end(kOption));

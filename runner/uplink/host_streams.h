@@ -72,7 +72,7 @@ class HostStreams {
   Stream& Keep(Stream stream);
   /// The socket of a client that libslirp presents to the lab; -1 when that cannot be told.
   int AcceptedAs(const UdpEndpoint& shown);
-  std::span<std::uint8_t> AddScale(std::span<const std::uint8_t> frame);
+  std::span<std::uint8_t> AddScale(std::span<std::uint8_t> frame);
   void Begin(Stream& stream, std::int64_t now);
   bool Read(Stream& stream, short revents, std::int64_t now);
   void Push(Stream& stream, std::int64_t now);
