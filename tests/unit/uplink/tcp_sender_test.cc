@@ -185,8 +185,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Way{"lossy and overtaken", 5, 0.03, 0.05, 1 << 17, 1 << 20},
                     Way{"slow reader", 6, 0, 0, 30000, 900}, Way{"slow reader, lossy", 7, 0.05, 0.02, 30000, 900},
                     Way{"window below a segment", 8, 0.02, 0, 700, 300}, Way{"window of a byte", 9, 0, 0, 1, 1}),
-    [](const auto& info) {
-      std::string name = info.param.name;
+    [](const auto& tested) {
+      std::string name = tested.param.name;
       std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
       return name;
     });
