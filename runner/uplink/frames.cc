@@ -39,7 +39,7 @@ Frames::Frames(Loop& loop, Log& log, DnsRelay& relay, const UplinkSpec& spec, Fd
       gateway_mac_(GatewayMac(spec.gateway())),
       filter_(spec, {}),
       redirect_(spec),
-      half_closed_([this](std::span<const std::uint8_t> frame) { stack_->Inject(frame); }),
+      half_closed_([this](std::span<std::uint8_t> frame) { stack_->Inject(frame); }),
       buffer_(sizeof(VnetHeader) + kLargestFrame) {
   udp_ = std::make_unique<UdpForwarder>(
       loop_, spec_,
@@ -105,7 +105,7 @@ void Frames::Drain() {
     std::memcpy(&header, buffer_.data(), sizeof header);
     const auto frame = std::span(buffer_).first(static_cast<std::size_t>(size)).subspan(sizeof header);
     if (CompleteChecksum(header, frame)) {
-      FromTap(frame);
+      FromTap(frame, (header.flags & (VnetHeader::kNeedsChecksum | VnetHeader::kDataValid)) != 0);
     } else {
       Drop(Verdict::kMalformed, {});
     }
@@ -121,7 +121,7 @@ void Frames::Drain() {
   }
 }
 
-void Frames::FromTap(std::span<std::uint8_t> frame) {
+void Frames::FromTap(std::span<std::uint8_t> frame, bool summed) {
   Packet packet;
   Verdict shape = ParseFrame(frame, packet);
   std::optional<std::vector<std::uint8_t>> whole;
@@ -131,6 +131,7 @@ void Frames::FromTap(std::span<std::uint8_t> frame) {
     shape = ParseFrame(*whole, packet);
   }
   if (shape != Verdict::kPass) return Drop(shape, packet);
+  packet.summed = summed && !whole;
   Route(packet);
 }
 

@@ -49,7 +49,8 @@ class Frames {
 
  private:
   void Drain();
-  void FromTap(std::span<std::uint8_t> frame);
+  /// `summed`: the kernel answers for the checksum.
+  void FromTap(std::span<std::uint8_t> frame, bool summed);
   void Route(Packet packet);
   void ToTap(std::span<std::uint8_t> frame, const Outgoing& outgoing);
   void Write(std::span<std::uint8_t> frame, Outgoing outgoing);

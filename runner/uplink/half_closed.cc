@@ -32,7 +32,7 @@ void HalfClosed::Received(const Packet& packet, std::int64_t now) {
   const auto found = connections_.find(key);
   if (found != connections_.end() && (packet.type & kTcpSyn) != 0) {
     // The lab has forgotten it and begins anew; libslirp would take this for a part of the old one.
-    const auto reset = BuildReset(key, found->second.next);
+    auto reset = BuildOfLab(key, {.flags = kTcpReset, .sequence = found->second.next});
     Forget(found);
     return reset_(reset);
   }
@@ -49,7 +49,7 @@ void HalfClosed::Expire(std::int64_t now) {
   while (!by_use_.empty()) {
     const auto oldest = connections_.find(by_use_.front());
     if (connections_.size() <= kMost && oldest->second.last_used + kPatience > now) return;
-    const auto reset = BuildReset(oldest->first, oldest->second.next);
+    auto reset = BuildOfLab(oldest->first, {.flags = kTcpReset, .sequence = oldest->second.next});
     Forget(oldest);
     reset_(reset);
   }

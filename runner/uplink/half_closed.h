@@ -19,7 +19,7 @@ class HalfClosed {
   static constexpr std::int64_t kPatience = 120000;  // ms of silence
 
   /// Takes a reset in the name of the lab.
-  using Reset = std::function<void(std::span<const std::uint8_t> frame)>;
+  using Reset = std::function<void(std::span<std::uint8_t> frame)>;
   explicit HalfClosed(Reset reset) : reset_(std::move(reset)) {}
 
   /// A TCP frame to the lab, of at least a whole header.

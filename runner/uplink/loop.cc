@@ -99,6 +99,7 @@ void Loop::RunTimers() {
 }
 
 void Loop::TellDifferences() {
+  told_round_ = rounds_;
   for (std::size_t i = 0; i < polled_.size(); ++i) {
     if (polled_[i].events == 0) continue;
     const auto fd = static_cast<std::size_t>(polled_[i].fd);
@@ -134,21 +135,24 @@ int Loop::TimeToSleep(std::int64_t of_source) const {
 
 void Loop::RunOnce() {
   ++rounds_;
-  polled_.clear();
   std::int64_t timeout = -1;
-  if (source_ != nullptr) {
-    source_->Fill(polled_, timeout);
-    TellDifferences();
-  }
+  if (source_ != nullptr && source_->Fill(polled_, timeout)) TellDifferences();
   std::array<epoll_event, kMostReady> ready;
   const int count = epoll_wait(epoll_.get(), ready.data(), kMostReady, TimeToSleep(timeout));
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
     const auto fd = static_cast<std::size_t>(data & kGenerations);
-    if (data >> 32 != kOfSource || fd >= told_.size() || told_[fd].round != rounds_) continue;
+    if (data >> 32 != kOfSource || fd >= told_.size() || told_[fd].round != told_round_) continue;
     polled_[told_[fd].place].revents = static_cast<short>(ready[static_cast<std::size_t>(i)].events);
   }
   if (source_ != nullptr) source_->Dispatch(polled_);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
+    const auto fd = static_cast<std::size_t>(data & kGenerations);
+    if (data >> 32 == kOfSource && fd < told_.size() && told_[fd].round == told_round_) {
+      polled_[told_[fd].place].revents = 0;
+    }
+  }
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = ready[static_cast<std::size_t>(i)];
     if (event.data.u64 >> 32 == kOfSource) continue;

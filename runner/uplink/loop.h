@@ -25,9 +25,9 @@ class Loop {
   class Source {
    public:
     virtual ~Source() = default;
-    /// Appends what to poll (without events: not even for errors), and lowers `timeout_ms` (-1 is none) to what the
-    /// source can sleep.
-    virtual void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) = 0;
+    /// What to poll in place of what was polled last (an entry without events: not even for errors); false when that
+    /// stays as it is. Lowers `timeout_ms` (-1 is none) to what the source can sleep.
+    virtual bool Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) = 0;
     /// The same entries, each with what it is ready for.
     virtual void Dispatch(std::span<const pollfd> polled) = 0;
   };
@@ -85,9 +85,10 @@ class Loop {
   std::map<int, Watched> watched_;
   std::map<TimerId, Timer> timers_;
   Source* source_ = nullptr;
-  std::vector<pollfd> polled_;  // the source's, of this round
-  std::vector<int> before_;     // its descriptors of the last round
-  std::vector<Told> told_;      // by descriptor
+  std::vector<pollfd> polled_;    // the source's
+  std::uint64_t told_round_ = 0;  // when the kernel was told of them
+  std::vector<int> before_;       // its descriptors of the last round
+  std::vector<Told> told_;        // by descriptor
   std::uint64_t next_ = 1;
   std::uint64_t rounds_ = 0;
   bool running_ = false;

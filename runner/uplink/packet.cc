@@ -174,7 +174,7 @@ void SetIpLength(std::span<std::uint8_t> headers, std::size_t size) {
   Put16(ip + 10, Checksum(SumWords({ip, IpHeaderOf(headers)})));
 }
 
-std::vector<std::uint8_t> BuildReset(const TcpConnection& connection, std::uint32_t number) {
+std::vector<std::uint8_t> BuildOfLab(const TcpConnection& connection, const TcpFields& fields) {
   const auto& [source, destination] = connection;
   const bool ipv6 = source.address.is_ipv6();
   const std::size_t ip_header = ipv6 ? 40 : 20;
@@ -201,10 +201,11 @@ std::vector<std::uint8_t> BuildReset(const TcpConnection& connection, std::uint3
   std::uint8_t* tcp = ip + ip_header;
   Put16(tcp, source.port);
   Put16(tcp + 2, destination.port);
-  Put16(tcp + 4, number >> 16);
-  Put16(tcp + 6, number & 0xffff);
+  Put32(tcp + 4, fields.sequence);
+  Put32(tcp + 8, fields.acknowledged);
   tcp[12] = kTcpHeader / 4 << 4;
-  tcp[13] = kTcpReset;
+  tcp[13] = fields.flags;
+  Put16(tcp + 14, fields.window);
   const std::uint32_t sum = PseudoHeaderSum(source.address, destination.address, kProtoTcp, kTcpHeader);
   Put16(tcp + kTcpChecksum, Checksum(SumWords({tcp, kTcpHeader}, sum)));
   return frame;

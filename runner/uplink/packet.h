@@ -33,6 +33,10 @@ inline void Put16(std::uint8_t* at, std::size_t value) {
   at[0] = static_cast<std::uint8_t>(value >> 8);
   at[1] = static_cast<std::uint8_t>(value);
 }
+inline void Put32(std::uint8_t* at, std::uint32_t value) {
+  Put16(at, value >> 16);
+  Put16(at + 2, value & 0xffff);
+}
 inline std::uint32_t Get32(const std::uint8_t* at) {
   return static_cast<std::uint32_t>(Get16(at)) << 16 | Get16(at + 2);
 }
@@ -45,6 +49,9 @@ std::uint16_t Checksum(std::uint32_t sum);
 /// Replaces whole words under a checksum without reading what else it covers (RFC 1624).
 void ReplaceUnder(std::uint8_t* at, std::span<const std::uint8_t> with, std::uint8_t* checksum);
 
+/// Of sequence numbers: whether `a` is behind `b` (RFC 9293 3.4).
+inline bool SequenceBefore(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
 /// A frame with ARP, or with IPv4 or IPv6 around TCP, UDP or ICMP; nothing else is let through.
 struct Packet {
   std::span<std::uint8_t> frame;  // up to the end of the IP packet; padding is cut off
@@ -56,6 +63,7 @@ struct Packet {
   std::uint16_t source_port = 0;  // TCP and UDP
   std::uint16_t destination_port = 0;
   std::uint8_t type = 0;  // ICMP's type; TCP's flags
+  bool summed = false;    // its checksum is known to be right
   bool is_ip() const { return ethertype != kEtherArp; }
   std::span<std::uint8_t> l4_bytes() const { return frame.subspan(l4); }
   /// What a UDP datagram carries.
@@ -95,8 +103,14 @@ std::uint8_t* FindTcpOption(std::span<std::uint8_t> header, std::uint8_t kind, s
 /// Writes the length of an IP packet whose frame, were it in one piece, would have `size` bytes; IPv4's checksum too.
 void SetIpLength(std::span<std::uint8_t> headers, std::size_t size);
 
-/// A reset of the lab's side as it would have sent it: libslirp looks at the sequence number and the checksums.
-std::vector<std::uint8_t> BuildReset(const TcpConnection& connection, std::uint32_t number);
+struct TcpFields {
+  std::uint8_t flags = 0;
+  std::uint32_t sequence = 0;
+  std::uint32_t acknowledged = 0;
+  std::uint16_t window = 0;
+};
+/// A segment without payload as the lab would have sent it: libslirp looks at the numbers and the checksums.
+std::vector<std::uint8_t> BuildOfLab(const TcpConnection& connection, const TcpFields& fields);
 
 /// A whole frame with right checksums, in place of what `frame` was; false if the payload is more than a datagram
 /// holds. It may be longer than an MTU: IPv6 is to be fragmented by whoever sends it, IPv4 by the kernel where it

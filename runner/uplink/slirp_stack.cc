@@ -17,9 +17,9 @@
 
 #include <fmt/format.h>
 
-#include "uplink/host_streams.h"
 #include "uplink/packet.h"
 #include "uplink/sockets.h"
+#include "uplink/tcp_streams.h"
 
 namespace runner {
 namespace {
@@ -36,6 +36,7 @@ constexpr std::uint32_t kNothingDue = 1000;
 constexpr std::int64_t kExpiryCheck = 30000;
 constexpr int kSettleRounds = 16;
 constexpr std::int64_t kFullPause = 100;
+constexpr std::int64_t kStaleClock = 100;
 
 // The fields of SlirpConfig and SlirpCb that are filled in, and the way sockets are told, which 4.9 renamed.
 #if SLIRP_CHECK_VERSION(4, 9, 0)
@@ -103,7 +104,7 @@ class Stack final : public SlirpStack {
             [this](std::span<std::uint8_t> headers, std::span<const std::uint8_t> payload, std::size_t segment) {
               send_(headers, {.rest = payload, .cut = segment});
             },
-            [this](std::span<const std::uint8_t> frame) { Inject(frame); }) {}
+            [this](std::span<const std::uint8_t> frame) { Put(frame); }) {}
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
   ~Stack() override {
@@ -112,12 +113,12 @@ class Stack final : public SlirpStack {
 
   Status Start();
   void Input(const Packet& packet) override;
-  void Inject(std::span<const std::uint8_t> frame) override;
+  void Inject(std::span<std::uint8_t> frame) override;
   void Settle() override;
   bool Owns(const UdpEndpoint& near) const override;
   Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets) override;
   void Unlisten(const ForwardSpec& forward) override;
-  void Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) override;
+  bool Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) override;
   void Dispatch(std::span<const pollfd> polled) override;
 
  private:
@@ -135,18 +136,21 @@ class Stack final : public SlirpStack {
   static void Closed(int fd, void* opaque);
   static int Revents(int index, void* opaque) noexcept;
 
+  void FillAnew(std::vector<pollfd>& polled);
+  void Put(std::span<const std::uint8_t> frame);
   void ToLab(std::span<std::uint8_t> frame);
   bool AnswerNeighbour(std::span<const std::uint8_t> frame);
   Status ListenOn(const ForwardSpec& forward, std::uint16_t port, std::uint16_t target, const Fd& bound);
   std::vector<int> Listeners();
   void RaiseBacklogs();
+  void Serve();
   void RunTimers();
 
   Loop& loop_;
   UplinkSpec spec_;
   Log& log_;
   Send send_;
-  HostStreams streams_;
+  TcpStreams streams_;
   bool accepting_ = false;  // libslirp serves its sockets
   Slirp* slirp_ = nullptr;
   sockaddr_in outbound_ = {};
@@ -159,6 +163,10 @@ class Stack final : public SlirpStack {
   std::vector<std::vector<std::uint8_t>> neighbours_;  // answers that wait to be put in
   std::vector<pollfd>* filling_ = nullptr;
   std::vector<pollfd> polled_;  // what libslirp is told
+  // Walking over all its sockets is left out in rounds that are none of its business.
+  bool changed_ = true;     // what it waits for may be something else now
+  std::int64_t due_ = -1;   // when it wants to run; -1 is never
+  std::int64_t clock_ = 0;  // when it read its clock
 };
 
 const SlirpCb& Stack::Callbacks() {
@@ -201,6 +209,7 @@ const SlirpCb& Stack::Callbacks() {
 }
 
 void Stack::Opened(int fd, void* opaque) {
+  Of(opaque)->changed_ = true;
   Of(opaque)->loop_.SourceChanged(fd);
   Of(opaque)->connections_.insert(fd);
   Of(opaque)->streams_.Opened(fd, Of(opaque)->accepting_);
@@ -208,6 +217,7 @@ void Stack::Opened(int fd, void* opaque) {
 }
 
 void Stack::Closed(int fd, void* opaque) {
+  Of(opaque)->changed_ = true;
   Of(opaque)->loop_.SourceChanged(fd);
   Of(opaque)->connections_.erase(fd);
   Of(opaque)->streams_.Closed(fd);
@@ -255,13 +265,19 @@ Status Stack::Start() {
 }
 
 void Stack::Input(const Packet& packet) {
-  const bool tcp = packet.is_ip() && packet.protocol == kProtoTcp;
-  if (tcp) streams_.FromLab(packet, Loop::Now());
-  Inject(packet.frame);
-  if (tcp) streams_.Seen();
+  if (!packet.is_ip() || packet.protocol != kProtoTcp) return Put(packet.frame);
+  const auto frame = streams_.FromLab(packet, Loop::Now());
+  if (!frame.empty()) Put(frame);
+  streams_.Seen();
 }
 
-void Stack::Inject(std::span<const std::uint8_t> frame) {
+void Stack::Inject(std::span<std::uint8_t> frame) {
+  streams_.InItsName(frame);
+  Put(frame);
+}
+
+void Stack::Put(std::span<const std::uint8_t> frame) {
+  changed_ = true;
   slirp_input(slirp_, frame.data(), static_cast<int>(frame.size()));
 }
 
@@ -275,10 +291,11 @@ void Stack::Settle() {
   // Each answer may let a packet go that asks for the next neighbour.
   for (int round = 0; round < kSettleRounds && !neighbours_.empty(); ++round) {
     const auto answers = std::exchange(neighbours_, {});
-    for (const auto& answer : answers) Inject(answer);
+    for (const auto& answer : answers) Put(answer);
     // An error of poll: it serves no socket, it sends what is queued.
     slirp_pollfds_poll(slirp_, 1, &Stack::Revents, this);
   }
+  streams_.Settle();
 }
 
 // Whoever libslirp looks for on the tap is the node or stands behind it: the node's tap is the answer to all, at once,
@@ -398,8 +415,8 @@ void Stack::Unlisten(const ForwardSpec& forward) {
 // libslirp tells the descriptors it listens on not at all, or like a connection's (4.9), but polls them.
 std::vector<int> Stack::Listeners() {
   std::vector<pollfd> polled;
-  std::int64_t timeout = -1;
-  Fill(polled, timeout);
+  FillAnew(polled);
+  changed_ = true;
   std::vector<int> found;
   for (const pollfd& entry : polled) {
     int accepts = 0;
@@ -442,32 +459,38 @@ int Stack::Revents(int index, void* opaque) noexcept {
   return events;
 }
 
-void Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
+bool Stack::Fill(std::vector<pollfd>& polled, std::int64_t& timeout_ms) {
+  const std::int64_t now = Loop::Now();
+  const bool anew = changed_ || streams_.TakeChanged();
   // The loop fills this source first, so that libslirp's indices are those of the span it gets back.
+  if (anew) FillAnew(polled);
+  changed_ = false;
+  if (due_ >= 0) timeout_ms = std::max<std::int64_t>(0, due_ - now);
+  streams_.Sleep(now, timeout_ms);
+  return anew;
+}
+
+void Stack::FillAnew(std::vector<pollfd>& polled) {
+  polled.clear();
   std::uint32_t asked = UINT32_MAX;
   filling_ = &polled;
   PollFill(slirp_, &asked, &Stack::AddPoll, this);
   filling_ = nullptr;
-  const std::int64_t now = Loop::Now();
-  streams_.Fill(polled, now, timeout_ms);
+  streams_.Fill(polled);
 
   const bool only_listeners =
       connections_.empty() &&
       std::all_of(polled.begin(), polled.end(), [this](const pollfd& entry) { return listeners_.contains(entry.fd); });
-  std::int64_t wanted = asked >= kNothingDue ? kExpiryCheck : std::int64_t{asked};
-  if (only_listeners) wanted = -1;
+  const std::int64_t now = Loop::Now();
+  due_ = only_listeners ? -1 : now + (asked >= kNothingDue ? kExpiryCheck : std::int64_t{asked});
   for (const auto& timer : timers_) {
-    if (timer->due < 0) continue;
-    const std::int64_t left = std::max<std::int64_t>(0, timer->due - now);
-    wanted = wanted < 0 ? left : std::min(wanted, left);
+    if (timer->due >= 0) due_ = due_ < 0 ? timer->due : std::min(due_, timer->due);
   }
-  if (now < listening_again_) {
-    for (pollfd& entry : polled) {
-      if (listeners_.contains(entry.fd)) entry.events = 0;
-    }
-    wanted = std::min(wanted < 0 ? INT64_MAX : wanted, listening_again_ - now);
+  if (now >= listening_again_) return;
+  for (pollfd& entry : polled) {
+    if (listeners_.contains(entry.fd)) entry.events = 0;
   }
-  if (wanted >= 0) timeout_ms = timeout_ms < 0 ? wanted : std::min(timeout_ms, wanted);
+  due_ = due_ < 0 ? listening_again_ : std::min(due_, listening_again_);
 }
 
 void Stack::RunTimers() {
@@ -481,21 +504,29 @@ void Stack::RunTimers() {
 }
 
 void Stack::Dispatch(std::span<const pollfd> polled) {
-  const std::uint64_t opened_before = opened_;
+  const std::int64_t now = Loop::Now();
   polled_.assign(polled.begin(), polled.end());
-  streams_.Dispatch(polled_, Loop::Now());
+  streams_.Dispatch(polled_, now);
+  const bool ready = std::ranges::any_of(polled_, [](const pollfd& entry) { return entry.revents != 0; });
+  // Also when nothing of it is ready: it reads its clock there only, and a stale one expires new sockets at once.
+  if (ready || changed_ || (due_ >= 0 && now >= due_) || now - clock_ > kStaleClock) Serve();
+  Settle();
+}
+
+void Stack::Serve() {
+  const std::uint64_t opened_before = opened_;
+  changed_ = true;
+  clock_ = Loop::Now();
   accepting_ = true;
-  // Also when nothing of it is ready: it reads its clock here only, and a stale one expires new sockets at once.
   slirp_pollfds_poll(slirp_, 0, &Stack::Revents, this);
   accepting_ = false;
   const auto has_client = [this](const pollfd& entry) { return entry.revents != 0 && listeners_.contains(entry.fd); };
-  if (opened_ == opened_before && std::any_of(polled.begin(), polled.end(), has_client)) {
+  if (opened_ == opened_before && std::any_of(polled_.begin(), polled_.end(), has_client)) {
     // No descriptor is free. The client waits in the queue; asking again at once would only keep the processor busy.
     listening_again_ = Loop::Now() + kFullPause;
     log_.Thinned("no descriptor is free: clients of published ports wait");
   }
   RunTimers();
-  Settle();
 }
 
 }  // namespace

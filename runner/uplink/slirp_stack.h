@@ -28,9 +28,9 @@ class SlirpStack : public Loop::Source {
 
   /// A filtered packet of the lab with complete checksums.
   virtual void Input(const Packet& packet) = 0;
-  /// A frame made here in the name of the lab.
-  virtual void Inject(std::span<const std::uint8_t> frame) = 0;
-  /// Sends what waited for the frames just put in.
+  /// A TCP segment made in the name of the lab.
+  virtual void Inject(std::span<std::uint8_t> frame) = 0;
+  /// Sends what waited for the frames just put in, and acknowledges them.
   virtual void Settle() = 0;
 
   /// Whether a socket of libslirp's has this address and port at its near end.

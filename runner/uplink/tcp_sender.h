@@ -8,10 +8,9 @@
 #include <optional>
 #include <span>
 
-namespace runner {
+#include "uplink/packet.h"
 
-/// Of sequence numbers: whether `a` is behind `b` (RFC 9293 3.4).
-inline bool SequenceBefore(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+namespace runner {
 
 class TcpSender {
  public:
@@ -58,6 +57,7 @@ class TcpSender {
   bool probing() const { return probing_; }
   std::uint32_t next() const { return next_; }
   bool all_sent() const { return !probing_ && top_ == oldest_ + static_cast<std::uint32_t>(kept_); }
+  std::size_t kept() const { return kept_; }
   bool all_acknowledged() const { return kept_ == 0; }
   /// The receiver has not answered for minutes.
   bool given_up() const { return given_up_; }

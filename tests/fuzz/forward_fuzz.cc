@@ -14,9 +14,9 @@
 #include "base/fd.h"
 #include "uplink/frame_filter.h"
 #include "uplink/half_closed.h"
-#include "uplink/host_streams.h"
 #include "uplink/offload.h"
 #include "uplink/sockets.h"
+#include "uplink/tcp_streams.h"
 #include "uplink/udp_forwarder.h"
 
 namespace runner {
@@ -40,10 +40,10 @@ class World {
           Must(ParseFrame(datagram_, packet) == Verdict::kPass);
           shown_ = source;
         });
-    streams_ = std::make_unique<HostStreams>(
+    streams_ = std::make_unique<TcpStreams>(
         spec_,
         [](std::span<std::uint8_t> headers, std::span<const std::uint8_t> payload, std::size_t segment) {
-          Must(!payload.empty() && headers.size() + payload.size() <= kEthernetHeader + 65535);
+          Must(headers.size() + payload.size() <= kEthernetHeader + 65535);
           const VnetHeader header = PrepareOffload(headers, {.mtu = 1500, .rest = payload, .cut = segment});
           Must(header.headers <= headers.size() && header.flags == VnetHeader::kNeedsChecksum);
         },
@@ -89,10 +89,11 @@ class World {
     }
     if (packet.protocol != kProtoTcp) return;
     half_closed_.Received(packet, now_);
-    streams_->FromLab(packet, now_);
+    const auto seen = streams_->FromLab(packet, now_);
     if ((packet.type & kTcpSyn) != 0 && choice % 2 == 0) Open(false);
     streams_->Seen();
-    Must(ParseFrame(packet.frame, packet) == Verdict::kPass);
+    streams_->Settle();
+    if (!seen.empty()) Must(ParseFrame(seen, packet) == Verdict::kPass);
   }
 
   void Pass(std::uint8_t choice) {
@@ -111,9 +112,12 @@ class World {
         const ssize_t size = write(host.get(), bytes.data(), bytes.size());
     }
     std::int64_t timeout = -1;
-    streams_->Fill(polled, now_, timeout);
+    streams_->Fill(polled);
+    streams_->Sleep(now_, timeout);
+    Must(timeout >= -1);
     poll(polled.data(), polled.size(), 0);
     streams_->Dispatch(polled, now_);
+    streams_->Settle();
     if (choice % 8 == 7 && !hosts_.empty()) Close(choice % hosts_.size());
   }
 
@@ -162,7 +166,7 @@ class World {
   std::int64_t now_ = 0;
   HalfClosed half_closed_{[](std::span<const std::uint8_t> frame) { Expect(frame); }};
   std::vector<Host> hosts_;
-  std::unique_ptr<HostStreams> streams_;
+  std::unique_ptr<TcpStreams> streams_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Streams of bytes from hosts to the lab: over lines that lose, to readers that wait, and how they end.
+// Streams of bytes between hosts and the lab: over lines that lose, to readers that wait, and how they end.
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -97,11 +97,19 @@ TEST_P(UplinkStreams, WhatTheLabLosesComesAgain) {
     }
     // Once they are connected, for that is libslirp's, whose patience is seconds.
     Shell(
-        "ip netns exec lab.r1 nft 'add table inet lossy; add chain inet lossy in { type filter hook input priority 0; "
-        "};"
-        "add rule inet lossy in iifname tap0 meta l4proto tcp numgen random mod 100 < 4 counter drop'");
-    for (const Ends& ends : all) EXPECT_TRUE(Pump(ends.world, ends.node, content) == content);
-    EXPECT_THAT(Shell("ip netns exec lab.r1 nft list chain inet lossy in"), testing::ContainsRegex("packets [1-9]"));
+        "ip netns exec lab.r1 nft 'add table inet lossy;"
+        "add chain inet lossy in { type filter hook input priority 0; };"
+        "add chain inet lossy out { type filter hook output priority 0; };"
+        "add rule inet lossy in iifname tap0 meta l4proto tcp numgen random mod 100 < 4 counter drop;"
+        "add rule inet lossy out oifname tap0 meta l4proto tcp numgen random mod 100 < 4 counter drop'");
+    for (const Ends& ends : all) {
+      EXPECT_TRUE(Pump(ends.world, ends.node, content) == content) << "to the lab";
+      EXPECT_TRUE(Pump(ends.node, ends.world, content) == content) << "from the lab";
+    }
+    for (const char* chain : {"in", "out"}) {
+      EXPECT_THAT(Shell(fmt::format("ip netns exec lab.r1 nft list chain inet lossy {}", chain)),
+                  testing::ContainsRegex("packets [1-9]"));
+    }
   });
 }
 
@@ -120,6 +128,32 @@ TEST_P(UplinkStreams, ReachTheWindowOfTheReader) {
         // All of it is there, in order, when the reader wakes up.
         shutdown(ends.world.get(), SHUT_WR);
         EXPECT_TRUE(ReadAll(ends.node) == content.substr(0, given)) << ipv6;
+      }
+    }
+  });
+}
+
+TEST_P(UplinkStreams, WaitForAHostThatDoesNotRead) {
+  InSandbox([] {
+    Network network(1500, GetParam());
+    network.Start(Published());
+    // What the kernels keep does not hide what the uplink keeps.
+    for (const char* netns : {"host", "world", "lab.r1"}) {
+      Shell(fmt::format(
+          "ip netns exec {} sysctl -qw 'net.ipv4.tcp_rmem=4096 65536 65536' 'net.ipv4.tcp_wmem=4096 65536 65536'",
+          netns));
+    }
+    const std::string content = RandomContent(64 << 20);
+    for (const bool ipv6 : {false, true}) {
+      for (const auto open : {Connect, Visit}) {
+        const Ends ends = open(network, ipv6);
+        const std::size_t given = Fill(ends.node, content);
+        EXPECT_GT(given, 400000U) << ipv6;
+        EXPECT_LT(given, 2000000U) << "it is bounded";
+        // The end stays behind all of it.
+        shutdown(ends.node.get(), SHUT_WR);
+        EXPECT_TRUE(ReadAll(ends.world) == content.substr(0, given)) << ipv6;
+        EXPECT_TRUE(Pump(ends.world, ends.node, content.substr(0, 100000)) == content.substr(0, 100000));
       }
     }
   });
