@@ -10,7 +10,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::uint32_t kFirst = 0xfffffc00;  // numbers wrap early
+constexpr std::uint32_t kFirstOfLab = 0xfffffc00;  // numbers wrap early
 
 class TcpReceiverTest : public testing::Test {
  protected:
@@ -20,9 +20,10 @@ class TcpReceiverTest : public testing::Test {
   }
 
   void Take(std::size_t from, std::size_t to) {
-    receiver_.Take(kFirst + static_cast<std::uint32_t>(from), std::span(content_).subspan(from, to - from), deliver_);
+    receiver_.Take(kFirstOfLab + static_cast<std::uint32_t>(from), std::span(content_).subspan(from, to - from),
+                   deliver_);
   }
-  std::size_t next() const { return receiver_.next() - kFirst; }
+  std::size_t next() const { return receiver_.next() - kFirstOfLab; }
 
   Bytes content_ = Bytes(200000);
   Bytes delivered_;
@@ -32,7 +33,7 @@ class TcpReceiverTest : public testing::Test {
     delivered_.insert(delivered_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
     return taken;
   };
-  TcpReceiver receiver_{kFirst};
+  TcpReceiver receiver_{kFirstOfLab};
 };
 
 TEST_F(TcpReceiverTest, PutsAnyOrderRight) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kSegment = 1000;
 constexpr std::size_t kBurst = 8000;
-constexpr std::uint32_t kFirst = 0xffff8000;  // numbers wrap early
+constexpr std::uint32_t kFirstByte = 0xffff8000;  // numbers wrap early
 
 std::uint8_t ByteAt(std::uint64_t place) { return static_cast<std::uint8_t>(place * 7 + place / 251); }
 
@@ -61,7 +61,7 @@ class Receiver {
   std::size_t buffer_;
   std::size_t pace_;
   std::size_t unread_ = 0;
-  std::uint32_t next_ = kFirst;
+  std::uint32_t next_ = kFirstByte;
   std::uint64_t received_ = 0;
   bool right_ = true;
   std::size_t outside_ = 0;
@@ -80,7 +80,7 @@ struct Way {
 class World {
  public:
   explicit World(const Way& way)
-      : way_(way), random_(way.seed), receiver_(way.buffer, way.pace), sender_(kFirst, kSegment, kBurst) {
+      : way_(way), random_(way.seed), receiver_(way.buffer, way.pace), sender_(kFirstByte, kSegment, kBurst) {
     sender_.Acknowledged(receiver_.Says(), now_);
   }
 
