@@ -14,8 +14,10 @@ std::size_t TcpReceiver::Offer(std::size_t room, std::size_t unit) {
 void TcpReceiver::Take(std::uint32_t sequence, std::span<const std::uint8_t> payload, const Deliver& deliver) {
   if (SequenceBefore(next_, sequence)) {
     const std::size_t ahead = sequence - next_;
-    if (ahead >= window() || early_bytes_ >= window()) return;
-    payload = payload.first(std::min({payload.size(), window() - ahead, window() - early_bytes_}));
+    // They may overlap, but not without end.
+    const std::size_t most = 2 * window();
+    if (ahead >= window() || early_bytes_ >= most) return;
+    payload = payload.first(std::min({payload.size(), window() - ahead, most - early_bytes_}));
     auto& kept = early_[sequence];
     if (kept.size() >= payload.size()) return;
     early_bytes_ += payload.size() - kept.size();
