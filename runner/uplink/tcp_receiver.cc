@@ -3,6 +3,11 @@
 #include "uplink/packet.h"
 
 namespace runner {
+namespace {
+
+constexpr std::size_t kEntry = 64;  // bytes that keeping a segment takes besides its own
+
+}  // namespace
 
 std::size_t TcpReceiver::Offer(std::size_t room, std::size_t unit) {
   const std::size_t free = std::max(window(), room - std::min(room, waiting()));
@@ -14,13 +19,13 @@ std::size_t TcpReceiver::Offer(std::size_t room, std::size_t unit) {
 void TcpReceiver::Take(std::uint32_t sequence, std::span<const std::uint8_t> payload, const Deliver& deliver) {
   if (SequenceBefore(next_, sequence)) {
     const std::size_t ahead = sequence - next_;
-    // They may overlap, but not without end.
+    // They may overlap, and be small, but not without end.
     const std::size_t most = 2 * window();
-    if (ahead >= window() || early_bytes_ >= most) return;
-    payload = payload.first(std::min({payload.size(), window() - ahead, most - early_bytes_}));
+    if (ahead >= window() || early_bytes_ + kEntry >= most) return;
+    payload = payload.first(std::min({payload.size(), window() - ahead, most - early_bytes_ - kEntry}));
     auto& kept = early_[sequence];
     if (kept.size() >= payload.size()) return;
-    early_bytes_ += payload.size() - kept.size();
+    early_bytes_ += payload.size() - kept.size() + (kept.empty() ? kEntry : 0);
     kept.assign(payload.begin(), payload.end());
     return;
   }
@@ -34,7 +39,7 @@ void TcpReceiver::Take(std::uint32_t sequence, std::span<const std::uint8_t> pay
     if (at == early_.end()) return;
     const std::size_t before = next_ - at->first;
     if (before < at->second.size()) Accept(std::span(at->second).subspan(before), deliver);
-    early_bytes_ -= at->second.size();
+    early_bytes_ -= at->second.size() + kEntry;
     early_.erase(at);
   }
 }
