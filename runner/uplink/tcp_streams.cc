@@ -34,6 +34,11 @@ constexpr std::size_t kLargestRoom = 512U << 10;
 
 std::size_t HeaderOf(const std::uint8_t* tcp) { return std::size_t{tcp[12]} >> 4 << 2; }
 
+std::size_t LengthByIp(std::span<const std::uint8_t> frame) {
+  const std::uint8_t* ip = &frame[kEthernetHeader];
+  return kEthernetHeader + (Get16(&frame[12]) == kEtherIpv6 ? kIpv6Header + Get16(ip + 4) : Get16(ip + 2));
+}
+
 // The sums of a lab's frames are the kernel's, or are to be looked at.
 bool IsSummed(const Packet& packet) {
   const auto tcp = packet.l4_bytes();
@@ -238,6 +243,8 @@ void TcpStreams::Begin(Stream& stream, std::int64_t now) {
 
 std::span<std::uint8_t> TcpStreams::ToLab(std::span<std::uint8_t> frame, std::int64_t now) {
   const std::size_t place = kEthernetHeader + IpHeaderOf(frame);
+  // libslirp from 4.9 on pads short ones to what Ethernet asks for.
+  frame = frame.first(std::clamp(LengthByIp(frame), place + kTcpHeader, frame.size()));
   std::uint8_t* tcp = &frame[place];
   const std::uint8_t flags = tcp[13];
   const bool syn = (flags & kTcpSyn) != 0;

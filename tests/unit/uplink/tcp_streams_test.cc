@@ -228,6 +228,15 @@ TEST_P(TcpStreamsTest, CarriesBytesPastLibslirp) {
   EXPECT_EQ(SequenceOf(sent_[1]), kFirst + 1 + 5000);
 }
 
+TEST_P(TcpStreamsTest, PaddingIsNoPartOfASegment) {
+  Connect();
+  Bytes frame = test::Transport(shown_, lab(), kProtoTcp,
+                                Segment({.sequence = kFirst + 1, .acknowledged = kOfLab + 1}, 80, kLabPort), 16);
+  frame.resize(frame.size() + 6, 0xee);
+  const auto shown = streams_->ToLab(frame, now_);
+  ExpectWhole({shown.begin(), shown.end()});
+}
+
 TEST_P(TcpStreamsTest, LeavesTheEndToLibslirpWhenAllIsSent) {
   Connect(kOptions, 22);  // a window of 2816: two segments
   Host(Payload(3000));
