@@ -205,7 +205,10 @@ std::span<std::uint8_t> TcpStreams::FromLab(const Packet& packet, std::int64_t n
     tcp[13] = static_cast<std::uint8_t>((packet.type & ~kTcpFin) | (ends ? kTcpFin : 0));
     stream->end_passed = stream->end_passed || ends;
   } else {
-    Put32(tcp + 4, Get32(tcp + 4) - receiver.next() + stream->lab_base);
+    // A reset behind bytes that are missing counts as well (RFC 9293 3.10.7.4: anywhere in the window).
+    const std::uint32_t ahead = Get32(tcp + 4) - receiver.next();
+    const bool early = (packet.type & kTcpReset) != 0 && ahead > 0 && ahead <= receiver.window();
+    Put32(tcp + 4, stream->lab_base + (early ? (stream->end_passed ? 1 : 0) : ahead));
   }
   // Bytes and their acknowledgements are nothing to libslirp once it knows that the lab is there.
   const bool plain = (packet.type & ~kTcpPush) == kTcpAck && !past_end && !stream->lab_end;

@@ -527,6 +527,8 @@ TEST_P(TcpStreamsTest, AResetKeepsItsPlace) {
   Connect();
   FromLab({.sequence = kOfLab + 1, .acknowledged = kFirst + 1, .payload = Payload(5000)});
   EXPECT_EQ(SequenceOf(FromLab({.flags = kTcpReset, .sequence = kOfLab + 5001})), kOfLab + 1);
+  EXPECT_EQ(SequenceOf(FromLab({.flags = kTcpReset, .sequence = kOfLab + 9001})), kOfLab + 1) << "bytes were lost";
+  EXPECT_NE(SequenceOf(FromLab({.flags = kTcpReset, .sequence = kOfLab + 900001})), kOfLab + 1) << "it is no one's";
   // One that is made in the lab's name carries the lab's number.
   auto made = BuildOfLab({{*IpAddress::Parse(lab()), kLabPort}, {*IpAddress::Parse(shown_), 80}},
                          {.flags = kTcpReset, .sequence = kOfLab + 5001});
