@@ -1,5 +1,6 @@
 #include "uplink/frames.h"
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace {
 // Bounded, so that sockets are served in between.
 constexpr int kFramesOfRound = 64;
 constexpr std::size_t kLargestFrame = 65536 + 64;
+constexpr std::size_t kWindowsOfQueue = 8;
 constexpr std::int64_t kLogCheck = 1000;
 constexpr std::int64_t kHalfClosedCheck = 5000;
 
@@ -57,6 +59,12 @@ Frames::~Frames() {
 Status Frames::Start() {
   stack_ = TRY(SlirpStack::Open(
       loop_, spec_, log_, [this](std::span<std::uint8_t> frame, const Outgoing& outgoing) { ToTap(frame, outgoing); }));
+  // A packet socket that is full drops frames, where a tap holds its senders back.
+  int queue = 0;
+  socklen_t size = sizeof queue;
+  if (getsockopt(tap_.get(), SOL_SOCKET, SO_RCVBUF, &queue, &size) == 0) {
+    stack_->LimitWindow(static_cast<std::size_t>(queue) / kWindowsOfQueue);
+  }
   loop_.SetSource(stack_.get());
   loop_.Watch(tap_.get(), POLLIN, [this](short) { Drain(); });
   return {};

@@ -115,6 +115,7 @@ class Stack final : public SlirpStack {
   void Input(const Packet& packet) override;
   void Inject(std::span<std::uint8_t> frame) override;
   void Settle() override;
+  void LimitWindow(std::size_t bytes) override { streams_.LimitWindow(bytes); }
   bool Owns(const UdpEndpoint& near) const override;
   Status Listen(const ForwardSpec& forward, std::vector<Fd> sockets) override;
   void Unlisten(const ForwardSpec& forward) override;

@@ -33,6 +33,9 @@ class SlirpStack : public Loop::Source {
   /// Sends what waited for the frames just put in, and acknowledges them.
   virtual void Settle() = 0;
 
+  /// The largest window of TCP that the lab is told, where it is less than the stack's own.
+  virtual void LimitWindow(std::size_t bytes) = 0;
+
   /// Whether a socket of libslirp's has this address and port at its near end.
   virtual bool Owns(const UdpEndpoint& near) const = 0;
 

@@ -63,7 +63,10 @@ TcpStreams::TcpStreams(const UplinkSpec& spec, Send send, Inject inject)
       gateway6_(spec.gateway6().value_or(IpAddress())),
       mtu_(spec.mtu),
       send_(std::move(send)),
-      inject_(std::move(inject)) {}
+      inject_(std::move(inject)),
+      largest_room_(kLargestRoom) {}
+
+void TcpStreams::LimitWindow(std::size_t bytes) { largest_room_ = std::clamp(bytes, kLeastBuffer, kLargestRoom); }
 
 TcpStreams::Stream* TcpStreams::Find(const TcpConnection& connection) {
   const auto found = streams_.find(connection);
@@ -522,7 +525,7 @@ std::uint16_t TcpStreams::Told(Stream& stream) {
   TcpReceiver& receiver = *stream.receiver;
   const std::uint8_t scale = stream.scale ? kScale : 0;
   // Who sends much may send more at a time.
-  if (receiver.next() - stream.lab_base > stream.room && 2 * stream.room <= kLargestRoom &&
+  if (receiver.next() - stream.lab_base > stream.room && 2 * stream.room <= largest_room_ &&
       held_ + stream.room <= kBufferOfAll) {
     stream.room *= 2;
   }

@@ -34,6 +34,9 @@ class TcpStreams {
   using Inject = std::function<void(std::span<const std::uint8_t> frame)>;
   TcpStreams(const UplinkSpec& spec, Send send, Inject inject);
 
+  /// The largest window that a lab is told, where less than half a megabyte can wait on the way.
+  void LimitWindow(std::size_t bytes);
+
   /// A TCP packet of the lab becomes the frame that libslirp is to see, empty if there is none. It goes there at once,
   /// and then comes Seen.
   std::span<std::uint8_t> FromLab(const Packet& packet, std::int64_t now);
@@ -136,6 +139,7 @@ class TcpStreams {
   std::vector<Slot> slots_;
   std::uint64_t round_ = 0;
   bool changed_ = true;
+  std::size_t largest_room_;
   std::size_t held_ = 0;              // bytes that are kept, or that labs were told they may send
   std::set<int> accepted_;            // whose SYN was not sent yet
   std::optional<Stream> beginning_;   // with the packet that libslirp is given

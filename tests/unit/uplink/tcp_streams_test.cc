@@ -466,6 +466,22 @@ TEST_P(TcpStreamsTest, KeepsWhatTheHostDoesNotTake) {
   EXPECT_EQ(waited_for_ & POLLOUT, 0);
 }
 
+TEST_P(TcpStreamsTest, TellsNoLargerWindowThanItsLimit) {
+  for (const std::size_t limit : {std::size_t{1}, std::size_t{200000}, std::size_t{1} << 30}) {
+    streams_->LimitWindow(limit);
+    Connect();
+    sent_.clear();
+    for (std::uint32_t sent = 0; sent < 1200000; sent += 60000) {
+      FromLab({.sequence = kOfLab + 1 + sent, .acknowledged = kFirst + 1, .payload = Payload(60000)});
+      while (!Received().empty()) Round(POLLOUT);
+    }
+    EXPECT_EQ(std::size_t{WindowOf(sent_.back())} << 5, limit == 1        ? kFirstRoom
+                                                        : limit == 200000 ? 2 * kFirstRoom
+                                                                          : kRoom);
+    streams_->Closed(ours_.get());
+  }
+}
+
 TEST_P(TcpStreamsTest, PassesTheLabsEndBehindTheLastByte) {
   Connect();
   const Bytes payload = Payload(60000);
