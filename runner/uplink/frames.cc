@@ -19,6 +19,7 @@ namespace {
 // Bounded, so that sockets are served in between.
 constexpr int kFramesOfRound = 64;
 constexpr std::size_t kLargestFrame = 65536 + 64;
+// So many windows fit a packet socket's queue.
 constexpr std::size_t kWindowsOfQueue = 8;
 constexpr std::int64_t kLogCheck = 1000;
 constexpr std::int64_t kHalfClosedCheck = 5000;

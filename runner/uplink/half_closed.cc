@@ -28,7 +28,7 @@ void HalfClosed::Sent(std::span<const std::uint8_t> frame, std::int64_t now) {
 
 void HalfClosed::Received(const Packet& packet, std::int64_t now) {
   if ((packet.type & (kTcpFin | kTcpSyn | kTcpReset)) == 0 && connections_.empty()) return;
-  const TcpConnection key = {{packet.source, packet.source_port}, {packet.destination, packet.destination_port}};
+  const TcpConnection key = TcpConnection::OfLab(packet);
   const auto found = connections_.find(key);
   if (found != connections_.end() && (packet.type & kTcpSyn) != 0) {
     // The lab has forgotten it and begins anew; libslirp would take this for a part of the old one.

@@ -85,6 +85,9 @@ struct TcpConnection {
   UdpEndpoint lab;
   UdpEndpoint other;
   friend auto operator<=>(const TcpConnection&, const TcpConnection&) = default;
+  static TcpConnection OfLab(const Packet& packet) {
+    return {{packet.source, packet.source_port}, {packet.destination, packet.destination_port}};
+  }
   /// Of a frame to the lab with whole IP and TCP headers.
   static TcpConnection OfFrameToLab(std::span<const std::uint8_t> frame);
 };

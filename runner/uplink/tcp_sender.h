@@ -58,7 +58,6 @@ class TcpSender {
   std::uint32_t next() const { return next_; }
   bool all_sent() const { return !probing_ && top_ == oldest_ + static_cast<std::uint32_t>(kept_); }
   std::size_t kept() const { return kept_; }
-  bool all_acknowledged() const { return kept_ == 0; }
   /// The receiver has not answered for minutes.
   bool given_up() const { return given_up_; }
   std::size_t segment() const { return segment_; }

@@ -145,46 +145,47 @@ void TcpStreams::Closed(int fd) {
   closed_.pop_front();
 }
 
+std::span<std::uint8_t> TcpStreams::FromLabSyn(const Packet& packet, Stream* stream, std::int64_t now) {
+  const auto bytes = packet.l4_bytes();
+  const std::size_t header = HeaderOf(bytes.data());
+  const bool acknowledges = (packet.type & kTcpAck) != 0;
+  const std::uint16_t size = segments_.Take(packet, kTold);
+  // An answer is one to libslirp's own SYN, and the first.
+  const bool asked = stream != nullptr && stream->fd >= 0 && !stream->sender && !stream->headers.empty();
+  if (acknowledges && !asked) return packet.frame;
+  Stream fresh;
+  Stream& begun = acknowledges ? *stream : fresh;
+  if (const std::uint8_t* scale = FindTcpOption(bytes.first(header), kOptionScale, 3); scale != nullptr) {
+    begun.scale = std::min(scale[2], kMostScale);
+  } else {
+    begun.scale.reset();
+  }
+  const std::size_t room = mtu_ - std::min(mtu_, packet.l4 - kEthernetHeader + kTcpHeader);
+  begun.segment = std::max(kSmallestSegment, std::min({std::size_t{size}, room, kLargestSegment}));
+  begun.window = Get16(&bytes[14]);
+  begun.lab_base = Get32(&bytes[4]) + 1;
+  if (acknowledges) {
+    Begin(*stream, now);
+  } else {
+    fresh.connection = TcpConnection::OfLab(packet);
+    beginning_ = std::move(fresh);
+  }
+  // Bytes in a SYN are none for libslirp; they come again.
+  if (bytes.size() == header || !IsSummed(packet)) return packet.frame;
+  const auto bare = packet.frame.first(packet.l4 + header);
+  SetIpLength(bare, bare.size());
+  SumAnew(bare);
+  return bare;
+}
+
 std::span<std::uint8_t> TcpStreams::FromLab(const Packet& packet, std::int64_t now) {
+  Stream* stream = Find(TcpConnection::OfLab(packet));
+  if ((packet.type & kTcpSyn) != 0) return FromLabSyn(packet, stream, now);
+  if (stream == nullptr || !stream->sender || !IsSummed(packet)) return packet.frame;
   const auto bytes = packet.l4_bytes();
   std::uint8_t* tcp = bytes.data();
-  const bool syn = (packet.type & kTcpSyn) != 0;
-  const bool acknowledges = (packet.type & kTcpAck) != 0;
   const std::size_t header = HeaderOf(tcp);
-  const std::size_t payload = bytes.size() - header;
-  const TcpConnection connection = {{packet.source, packet.source_port}, {packet.destination, packet.destination_port}};
-  Stream* stream = Find(connection);
-  const auto bare = packet.frame.first(packet.frame.size() - payload);
-  if (syn) {
-    const std::uint16_t size = segments_.Take(packet, kTold);
-    // An answer is one to libslirp's own SYN, and the first.
-    const bool asked = stream != nullptr && stream->fd >= 0 && !stream->sender && !stream->headers.empty();
-    if (acknowledges && !asked) return packet.frame;
-    Stream fresh;
-    Stream& begun = acknowledges ? *stream : fresh;
-    if (const std::uint8_t* scale = FindTcpOption(bytes.first(header), kOptionScale, 3); scale != nullptr) {
-      begun.scale = std::min(scale[2], kMostScale);
-    } else {
-      begun.scale.reset();
-    }
-    const std::size_t room = mtu_ - std::min(mtu_, packet.l4 - kEthernetHeader + kTcpHeader);
-    begun.segment = std::max(kSmallestSegment, std::min({std::size_t{size}, room, kLargestSegment}));
-    begun.window = Get16(tcp + 14);
-    begun.lab_base = Get32(tcp + 4) + 1;
-    if (acknowledges) {
-      Begin(*stream, now);
-    } else {
-      fresh.connection = connection;
-      beginning_ = std::move(fresh);
-    }
-    if (payload == 0) return packet.frame;
-    // Bytes in a SYN are none for libslirp; they come again.
-    if (!IsSummed(packet)) return packet.frame;
-    SetIpLength(bare, bare.size());
-    SumAnew(bare);
-    return bare;
-  }
-  if (stream == nullptr || !stream->sender || !IsSummed(packet)) return packet.frame;
+  const bool acknowledges = (packet.type & kTcpAck) != 0;
   TcpSender& sender = *stream->sender;
   const TcpReceiver& receiver = *stream->receiver;
   const std::uint32_t number = Get32(tcp + 8);
@@ -195,13 +196,13 @@ std::span<std::uint8_t> TcpStreams::FromLab(const Packet& packet, std::int64_t n
     sender.Acknowledged({.number = past_end ? top : number,
                          .sequence = Get32(tcp + 4),
                          .window = window,
-                         .bare = payload == 0 && (packet.type & kTcpFin) == 0},
+                         .bare = bytes.size() == header && (packet.type & kTcpFin) == 0},
                         now);
   }
   auto frame = packet.frame;
   if (stream->fd >= 0 && (packet.type & kTcpReset) == 0) {
     Receive(*stream, packet, now);
-    frame = bare;
+    frame = frame.first(packet.l4 + header);
     const bool ends = stream->lab_end == receiver.next() && receiver.waiting() == 0 &&
                       ((packet.type & kTcpFin) != 0 || !stream->end_passed);
     Put32(tcp + 4, stream->lab_base + (stream->end_passed && !ends ? 1 : 0));

@@ -112,6 +112,7 @@ class TcpStreams {
   void Erase(Stream& stream);
   /// The socket of a client that libslirp presents to the lab; -1 when that cannot be told.
   int AcceptedAs(const UdpEndpoint& shown);
+  std::span<std::uint8_t> FromLabSyn(const Packet& packet, Stream* stream, std::int64_t now);
   void Begin(Stream& stream, std::int64_t now);
   std::span<std::uint8_t> AddScale(std::span<std::uint8_t> frame);
 
